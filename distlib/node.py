@@ -1,0 +1,234 @@
+"""What a node is: a value whose handlers return the next value and what to do.
+
+Theory of operation
+-------------------
+A protocol is a frozen dataclass. Its handlers take one stimulus (a start, a message, a timer, a reading
+of the clock) and return a :data:`Step`: the next node, and an ordered tuple of *effects* that a runtime
+carries out. Nothing in a handler touches a socket, a disk, a clock or a source of randomness. So one class runs
+unchanged in a simulation, in an exploration of every interleaving, and over real sockets.
+
+The contract between a node and any runtime:
+
+1. **Effects apply in order, one at a time.** A crash may fall between any two of them. What a node promises in
+   a :class:`Send` it must have put into a :class:`Save` *before* it in the same tuple, or in an earlier step.
+2. **A save replaces the whole durable value.** A forced save (the default) is on disk before the next
+   effect applies. An unforced one may be lost by a crash until a later forced save follows it.
+3. **A crash keeps the durable value and nothing else.** Recovery calls :meth:`Node.on_start` with it, on the
+   *initial* node, so that volatile state cannot leak through a crash. Timers die with the crash.
+4. **A timer has a name.** Setting it again replaces it; it fires once. Durations are ranges: a simulation draws
+   from them with its seed, an exploration ignores them, a network sleeps.
+5. **A message may be lost, duplicated, delayed and reordered**, as far as the protocol's docstring does not
+   assume otherwise.
+6. **Handlers are pure.** The same node and the same stimulus give the same step, always. Fields are hashable, and
+   sets are iterated through :func:`sorted`, or a run would depend on the hash seed.
+
+A handler that has nothing to do returns ``self, ()``: the same object, not a copy. Runtimes take this to mean
+that the stimulus was ignored.
+
+Examples
+--------
+>>> from dataclasses import dataclass, replace
+>>> @dataclass(frozen=True)
+... class Ping:
+...     number: int
+>>> @dataclass(frozen=True)
+... class Echo(Node[Ping, int]):
+...     seen: int = 0
+...     def on_start(self, saved: int | None) -> Step["Echo"]:
+...         return replace(self, seen=saved or 0), ()
+...     def on_message(self, source: str, message: Ping) -> Step["Echo"]:
+...         node = replace(self, seen=self.seen + 1)
+...         return node, (Save(node.seen), Send(source, message))
+>>> node, effects = Echo().on_message("client", Ping(7))
+>>> node.seen, effects
+(1, (Save(value=1, forced=True), Send(target='client', message=Ping(number=7))))
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, Self, TypeAlias, TypeVar
+
+
+__all__ = [
+    "CancelTimer",
+    "Complete",
+    "Effect",
+    "Effects",
+    "Invoke",
+    "Node",
+    "Outcome",
+    "ReadClock",
+    "Save",
+    "Send",
+    "SetTimer",
+    "Step",
+]
+
+
+class Outcome(Enum):
+    """How an operation of a client ended, as far as the client knows."""
+
+    OK = "ok"
+    """It took effect."""
+    FAIL = "fail"
+    """It did not, and never will."""
+    UNKNOWN = "unknown"
+    """It may have taken effect, or may yet: the client gave up waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Hand a message to the network. It may never arrive.
+
+    Parameters
+    ----------
+    target
+        Name of the node that it is for; a node may send to itself, and that too goes over the network.
+    message
+        A hashable value.
+    """
+
+    target: str
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Replace the node's durable value.
+
+    Parameters
+    ----------
+    value
+        A hashable value; :meth:`Node.on_start` gets it back after a crash.
+    forced
+        Whether the next effect waits until the value is on disk. An unforced save is free and may be lost by a
+        crash, until a later forced save carries it along.
+    """
+
+    value: Hashable
+    forced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Ask for :meth:`Node.on_timer` to be called once, after a duration in a range.
+
+    Parameters
+    ----------
+    name
+        Identifies the timer within its node. A timer of that name that is already set is replaced.
+    range_seconds
+        Shortest and longest duration on the node's own clock, in seconds.
+
+    Raises
+    ------
+    ValueError
+        If the range is not ``0 <= shortest <= longest < infinity``.
+    """
+
+    name: Hashable
+    range_seconds: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        shortest, longest = self.range_seconds
+        if not 0 <= shortest <= longest < float("inf"):
+            raise ValueError(
+                "`range_seconds` must be a pair (shortest, longest) with 0 <= shortest <= longest < infinity, "
+                f"got {self.range_seconds!r} for timer {self.name!r}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Forget a timer. To cancel one that is not set does nothing."""
+
+    name: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class ReadClock:
+    """Ask for a reading of the node's own clock, which may be skewed and may drift.
+
+    The runtime answers at once, before any other stimulus, with :meth:`Node.on_clock`.
+
+    Parameters
+    ----------
+    name
+        Handed back with the reading, so that the node knows what it was for.
+    """
+
+    name: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Record that this client begins an operation. A client has at most one open at a time.
+
+    Parameters
+    ----------
+    operation
+        What is asked for, as the sequential model of the checker understands it.
+    """
+
+    operation: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Record how this client's open operation ended.
+
+    Parameters
+    ----------
+    result
+        What came back; `None` where nothing did.
+    outcome
+        What the client knows of it.
+    """
+
+    result: Hashable = None
+    outcome: Outcome = Outcome.OK
+
+
+Effect: TypeAlias = Send | Save | SetTimer | CancelTimer | ReadClock | Invoke | Complete
+Effects: TypeAlias = tuple[Effect, ...]
+
+NodeT = TypeVar("NodeT", bound="Node[Any, Any]")
+MessageT = TypeVar("MessageT", bound=Hashable)
+SavedT = TypeVar("SavedT", bound=Hashable)
+
+Step: TypeAlias = tuple[NodeT, Effects]
+"""The next node, and what to do, in order."""
+
+
+class Node(ABC, Generic[MessageT, SavedT]):
+    """The base of every protocol: a frozen dataclass with the handlers below.
+
+    Type parameters: the union of the messages that it understands, and its durable value. A protocol matches on
+    the message's class and closes with :func:`typing.assert_never`, so that a type checker finds the message
+    that was forgotten.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def on_start(self, saved: SavedT | None) -> Step[Self]:
+        """Boot for the first time (`saved` is None) or recover after a crash (`saved` is the durable value).
+
+        Runtimes call it on the initial node. A node that crashed before its first save starts with None, too.
+        """
+
+    @abstractmethod
+    def on_message(self, source: str, message: MessageT) -> Step[Self]:
+        """Take a message that `source` sent."""
+
+    def on_timer(self, name: Any) -> Step[Self]:
+        """Take the firing of the timer `name`. A node that sets timers overrides this."""
+        raise NotImplementedError(f"{type(self).__name__} set the timer {name!r} but has no on_timer")
+
+    def on_clock(self, name: Any, reading_seconds: float) -> Step[Self]:
+        """Take the reading that a :class:`ReadClock` asked for. A node that reads its clock overrides this."""
+        raise NotImplementedError(f"{type(self).__name__} read its clock for {name!r} but has no on_clock")
