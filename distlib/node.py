@@ -47,8 +47,8 @@ Examples
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
@@ -66,6 +66,7 @@ __all__ = [
     "Send",
     "SetTimer",
     "Step",
+    "World",
 ]
 
 
@@ -232,3 +233,26 @@ class Node(ABC, Generic[MessageT, SavedT]):
     def on_clock(self, name: Any, reading_seconds: float) -> Step[Self]:
         """Take the reading that a :class:`ReadClock` asked for. A node that reads its clock overrides this."""
         raise NotImplementedError(f"{type(self).__name__} read its clock for {name!r} but has no on_clock")
+
+
+@dataclass(frozen=True)
+class World:
+    """What an invariant sees: every node at one instant. Runtimes make it; predicates beside the protocols read it.
+
+    Parameters
+    ----------
+    nodes
+        The nodes by name; None for one that is down.
+    saved
+        Their durable values by name; None before the first save.
+    in_flight
+        The messages on their way, as (source, target, message).
+    history
+        What the clients recorded so far, where the runtime was asked to keep it: (client, effect) in order, each effect
+        an :class:`Invoke` or a :class:`Complete`.
+    """
+
+    nodes: Mapping[str, Node[Any, Any] | None]
+    saved: Mapping[str, Any]
+    in_flight: tuple[tuple[str, str, Any], ...] = ()
+    history: tuple[tuple[str, Invoke | Complete], ...] = field(default=(), repr=False)
