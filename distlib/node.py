@@ -22,6 +22,9 @@ The contract between a node and any runtime:
 6. **Handlers are pure.** The same node and the same stimulus give the same step, always. Fields are hashable, and
    sets are iterated through :func:`sorted`, or a run would depend on the hash seed.
 
+Fields that hold a table are frozensets or sorted tuples of pairs; :func:`entry`, :func:`with_entry` and
+:func:`without_entry` read and change the latter.
+
 A handler that has nothing to do returns ``self, ()``: the same object, not a copy. Runtimes take this to mean
 that the stimulus was ignored.
 
@@ -52,7 +55,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
-
 __all__ = [
     "CancelTimer",
     "Complete",
@@ -66,7 +68,11 @@ __all__ = [
     "Send",
     "SetTimer",
     "Step",
+    "Table",
     "World",
+    "entry",
+    "with_entry",
+    "without_entry",
 ]
 
 
@@ -256,3 +262,47 @@ class World:
     saved: Mapping[str, Any]
     in_flight: tuple[tuple[str, str, Any], ...] = ()
     history: tuple[tuple[str, Invoke | Complete], ...] = field(default=(), repr=False)
+
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+ValueT = TypeVar("ValueT")
+
+Table: TypeAlias = tuple[tuple[KeyT, ValueT], ...]
+"""A small hashable mapping: pairs, sorted by key."""
+
+
+def entry(table: Table[KeyT, ValueT], key: KeyT) -> ValueT | None:
+    """Return what `table` holds for `key`, or None.
+
+    Examples
+    --------
+    >>> entry((("a", 1), ("b", 2)), "b")
+    2
+    """
+    for candidate, value in table:
+        if candidate == key:
+            return value
+    return None
+
+
+def with_entry(table: Table[KeyT, ValueT], key: KeyT, value: ValueT) -> Table[KeyT, ValueT]:
+    """Return `table` with `value` for `key`, in the order of the keys.
+
+    Examples
+    --------
+    >>> with_entry((("a", 1), ("c", 3)), "b", 2)
+    (('a', 1), ('b', 2), ('c', 3))
+    """
+    pairs: Table[Any, ValueT] = (*without_entry(table, key), (key, value))
+    return tuple(sorted(pairs, key=lambda pair: pair[0]))
+
+
+def without_entry(table: Table[KeyT, ValueT], key: KeyT) -> Table[KeyT, ValueT]:
+    """Return `table` without `key`.
+
+    Examples
+    --------
+    >>> without_entry((("a", 1), ("b", 2)), "a")
+    (('b', 2),)
+    """
+    return tuple(pair for pair in table if pair[0] != key)

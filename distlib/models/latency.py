@@ -1,8 +1,8 @@
 """Laws of latency: how long a message, a save or a step of work takes.
 
-Each law answers as a frozen distribution of :mod:`scipy.stats` does (``cdf``, ``sf``, ``ppf``, ``mean``, ``std``, ``rvs``),
-so either can stand wherever the book asks for a law. These are here because they take their parameters in the units
-that people measure (a median, a minimum; seconds) and because they load in milliseconds.
+Each law answers as a frozen distribution of :mod:`scipy.stats` does (``cdf``, ``sf``, ``ppf``, ``mean``, ``std``,
+``rvs``), so either can stand wherever the book asks for a law. These are here because they take their parameters in
+the units that people measure (a median, a minimum; seconds) and because they load in milliseconds.
 
 Examples
 --------
@@ -92,10 +92,10 @@ class Constant:
         _require("seconds", self.seconds, at_least=0)
 
     def cdf(self, x: ArrayLike) -> Floats:
-        return np.where(np.asarray(x, float) >= self.seconds, 1.0, 0.0)
+        return np.asarray(np.where(np.asarray(x, float) >= self.seconds, 1.0, 0.0))
 
     def sf(self, x: ArrayLike) -> Floats:
-        return np.where(np.asarray(x, float) >= self.seconds, 0.0, 1.0)
+        return np.asarray(np.where(np.asarray(x, float) >= self.seconds, 0.0, 1.0))
 
     def ppf(self, q: ArrayLike) -> Floats:
         return np.full_like(np.asarray(q, float), self.seconds)
@@ -162,10 +162,10 @@ class Exponential(_Quantile):
         _require("mean_seconds", self.mean_seconds, above=0)
 
     def sf(self, x: ArrayLike) -> Floats:
-        return np.exp(-np.maximum(np.asarray(x, float), 0.0) / self.mean_seconds)
+        return np.asarray(np.exp(-np.maximum(np.asarray(x, float), 0.0) / self.mean_seconds))
 
     def cdf(self, x: ArrayLike) -> Floats:
-        return -np.expm1(-np.maximum(np.asarray(x, float), 0.0) / self.mean_seconds)
+        return np.asarray(-np.expm1(-np.maximum(np.asarray(x, float), 0.0) / self.mean_seconds))
 
     def ppf(self, q: ArrayLike) -> Floats:
         with np.errstate(divide="ignore"):
@@ -290,7 +290,7 @@ class Empirical:
         if samples.ndim != 1 or len(samples) == 0 or not np.all(np.isfinite(samples)) or samples[0] < 0:
             raise ValueError(
                 "`samples_seconds` must be a sequence of at least one finite number, none below 0, "
-                f"got {len(samples) if samples.ndim == 1 else samples.shape} of them, smallest {samples.min(initial=np.inf)}"
+                f"got shape {samples.shape}, smallest {samples.min(initial=np.inf)}"
             )
         object.__setattr__(self, "samples_seconds", tuple(samples.tolist()))
 

@@ -1,8 +1,8 @@
 """What happened in a run: one vocabulary of events for every runtime, with causes.
 
 A simulation, an exploration's counterexample and a run over sockets all leave a :class:`Trace`. Figures draw it,
-checkers read histories from it, tests assert on it. An event knows its *cause*: the event whose handling produced it. So the
-arrows of a space-time diagram, and the question "why did this happen?", need no guessing.
+checkers read histories from it, tests assert on it. An event knows its *cause*: the event whose handling produced it.
+So the arrows of a space-time diagram, and the question "why did this happen?", need no guessing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Kind(Enum):
     """A message will never arrive [the message; peer: the source; node: the target; cause: its SEND; `note` says why:
     "loss", "partition" or "down"]."""
     DUPLICATE = "duplicate"
-    """The network made one more copy of a message [the message; peer: the target; node: the source; cause: its SEND]."""
+    """The network made one more copy of a message [it; peer: the target; node: the source; cause: its SEND]."""
     SET_TIMER = "set timer"
     """[the timer's name]"""
     CANCEL_TIMER = "cancel timer"
@@ -101,7 +101,8 @@ class Trace(Sequence[Event]):
 
     Examples
     --------
-    >>> trace = Trace((Event(0, 0.0, Kind.START, "a"), Event(1, 0.0, Kind.SEND, "a", "hello", "b", cause=0)), ("a", "b"))
+    >>> start = Event(0, 0.0, Kind.START, "a")
+    >>> trace = Trace((start, Event(1, 0.0, Kind.SEND, "a", "hello", "b", cause=0)), ("a", "b"))
     >>> print(trace)
       0.000000  a  start
       0.000000  a  send 'hello' to b
@@ -161,7 +162,7 @@ class Trace(Sequence[Event]):
 
 def _tell(event: Event) -> str:
     """Say in words what happened."""
-    value = event.value
+    value: Any = event.value
     match event.kind:
         case Kind.SEND:
             return f"send {value!r} to {event.peer}"
@@ -181,8 +182,8 @@ def _tell(event: Event) -> str:
             return f"read clock for {value[0]!r}: {value[1]:.6f} s"
         case Kind.COMPLETE:
             result, outcome = value
-            return f"complete {outcome.value}" + ("" if result is None else f" {result!r}")
+            return f"complete ({outcome.value})" + ("" if result is None else f" {result!r}")
         case Kind.PARTITION | Kind.HEAL:
             return f"{event.kind.value} " + ", ".join(f"{source}→{target}" for source, target in sorted(value))
         case Kind.START | Kind.CRASH | Kind.PAUSE | Kind.RESUME:
-            return event.kind.value + (f" from {value!r}" if value is not None else "")
+            return f"{event.kind.value}" + (f" from {value!r}" if value is not None else "")
