@@ -1,0 +1,76 @@
+# Distributed Systems by Experiment: the commands, in the order in which a newcomer needs them. `make` alone lists them.
+#
+# The environment is made once, in .venv, from the pinned requirements.txt, and again only when that file changes. Nothing outside this
+# folder is touched, and nothing is fetched but the Python packages named there.
+
+ENVIRONMENT := .venv
+BIN := $(ENVIRONMENT)/bin
+INSTALLED := $(ENVIRONMENT)/.installed
+HTML := build/_build/html
+BUILT := build/.built
+
+# Folders are listed beside files, so that a page that was deleted counts as a change, too.
+BOOK_SOURCES := _config.yml _toc.yml $(shell find ./book ./chapters -name '.*' -prune -o -name __pycache__ -prune -o -print)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help book read test lab chapter check bench browser-test clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+book: $(BUILT) ## build the pages, and say where they are
+	@echo "The book is built. Open  $(CURDIR)/$(HTML)/index.html  or run  make read"
+
+read: $(BUILT) ## build the pages if needed, serve them to this machine only, and open a browser
+	@$(BIN)/python book/serve.py $(HTML)
+
+test: $(INSTALLED) ## run all tests: units, doctests, the pages, and every notebook against its outputs
+	$(BIN)/python -m pytest --nbval --numprocesses 2 --dist loadfile
+
+lab: $(INSTALLED) ## open JupyterLab on the chapters, on this machine only
+	$(BIN)/jupyter lab --ip 127.0.0.1 --ServerApp.root_dir chapters \
+	  --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
+chapter: $(INSTALLED) ## run one notebook and keep its outputs: make chapter NAME=transactions/two_phase_commit
+	@test -n "$(NAME)" || { echo "Which chapter? For example: make chapter NAME=transactions/two_phase_commit"; exit 2; }
+	$(BIN)/python -m tools.chapter "$(NAME)"
+
+check: $(INSTALLED) ## lint everything, and check the types of distlib
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+bench: $(INSTALLED) ## measure what the speed and the scale are held against
+	$(BIN)/python -m benchmarks
+
+browser-test: $(BUILT) ## drive the built pages in Chromium, which must be installed
+	$(BIN)/python -m pytest tests/book -m browser --numprocesses 2 --dist loadfile
+
+clean: ## remove the pages and the environment
+	rm -rf build $(ENVIRONMENT)
+
+# Sphinx repeats a warning only for the pages that it reads again. After a failed build all are read again, so that a
+# second attempt cannot pass in silence.
+$(BUILT): $(INSTALLED) $(BOOK_SOURCES)
+	@$(BIN)/jupyter-book build . --path-output build -W --keep-going -n || { rm -rf build/_build/.doctrees; exit 1; }
+	@touch $@
+
+# pip says a line or more for each package. Only the count is shown, and all of it if something fails.
+$(INSTALLED): requirements.txt
+	@test -x $(BIN)/python || { \
+	  for python in python3 python3.14 python3.13 python3.12 python3.11 none; do \
+	    test $$python != none || { echo "Python 3.11 or newer is needed, and none was found."; exit 1; }; \
+	    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	  done; \
+	  echo "Making the environment in $(ENVIRONMENT) with $$($$python --version)"; \
+	  $$python -m venv $(ENVIRONMENT); \
+	}
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off -r requirements.txt \
+	  && $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable . \
+	  && echo "@installed"; } 2>&1 | awk -v total="$$(grep -c == requirements.txt)" ' \
+	    /^(Collecting|Requirement already satisfied)/ && ++count % 20 == 0 { print "  " count " of " total " packages found"; fflush() } \
+	    /^Installing collected packages/ && !said++ { print "  writing them to $(ENVIRONMENT): a minute or two"; fflush() } \
+	    /^@installed$$/ { done = 1; next } \
+	    { said_all = said_all $$0 "\n" } \
+	    END { if (!done) { printf "%s", said_all; exit 1 } }'
+	@touch $@

@@ -1,0 +1,169 @@
+"""The directive ``evidence-ledger``: one table of every claim that the chapters assert, read from their outputs.
+
+Theory of operation
+-------------------
+The last cells of a chapter record each claim with the values that it was reached by (see ``distlib.evidence``). The record is an output of
+MIME type ``application/vnd.distlib.evidence+json`` in the committed notebook, so the tests hold it to what the code computes
+today. This directive reads the notebooks that are in the book, in the order of `_toc.yml`, and lays the rows out. A page that
+shows the ledger depends on every notebook, and is made anew when one of them changes, is added or is taken away.
+
+Every malformed record is a warning, and so fails the build: a claim that silently left the ledger would be worse than none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+logger = logging.getLogger(__name__)
+
+MIME_TYPE = "application/vnd.distlib.evidence+json"
+WAYS = ("predicted", "simulated", "checked", "measured")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim and what it was reached by: for each way, the texts and their sources."""
+
+    claim: str
+    unit: str
+    values: dict[str, list[tuple[str, str]]]
+    verdict: str
+
+
+class MalformedEvidenceError(Exception):
+    """A record does not have the shape that `distlib.evidence` promises."""
+
+
+def parse_row(record: Any) -> Row:
+    """Return a row of the ledger.
+
+    Raises
+    ------
+    MalformedEvidenceError
+        If a field is missing, or a way is unknown, or there is no value at all.
+    """
+    try:
+        values: dict[str, list[tuple[str, str]]] = {}
+        for value in record["values"]:
+            values.setdefault(value["way"], []).append((value["text"], value.get("source", "")))
+        row = Row(record["claim"], record.get("unit", ""), values, record["verdict"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise MalformedEvidenceError(f"no claim, values and verdict in {record!r}: {error!r}") from error
+    if unknown := sorted(set(values) - set(WAYS)):
+        raise MalformedEvidenceError(f"the way of a value must be one of {WAYS}, got {unknown[0]!r} in {row.claim!r}")
+    if not values:
+        raise MalformedEvidenceError(f"a claim needs a value, got none for {row.claim!r}")
+    return row
+
+
+def rows_of(notebook: dict[str, Any]) -> Iterator[Row]:
+    """Yield the rows that the outputs of a notebook hold, in order."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            record = output.get("data", {}).get(MIME_TYPE)
+            if record is None:
+                continue
+            if not isinstance(record, dict) or "rows" not in record:
+                raise MalformedEvidenceError(f"no rows in {record!r}")
+            for row in record["rows"]:
+                yield parse_row(row)
+
+
+def notebooks_in_book(env: BuildEnvironment) -> list[str]:
+    """Return the names of the pages that are notebooks, in the order of the table of contents."""
+    site_map = env.app.config.external_site_map
+    return [name for name in site_map if name in env.found_docs and env.doc2path(name).endswith(".ipynb")]
+
+
+def _cell(*content: nodes.Node, classes: Iterable[str] = ()) -> nodes.entry:
+    return nodes.entry("", *content, classes=list(classes))
+
+
+def _value_cell(row: Row, way: str) -> nodes.entry:
+    paragraphs = []
+    for text, source in row.values.get(way, []):
+        unit = f" {row.unit}" if row.unit and text[-1:].isdigit() else ""
+        paragraph = nodes.paragraph("", text + unit)
+        if source:
+            paragraph += nodes.inline("", source, classes=["ledger-source"])
+        paragraphs.append(paragraph)
+    return _cell(*paragraphs, classes=[f"ledger-{way}"] if paragraphs else ["ledger-empty"])
+
+
+def table_of(rows: list[Row], caption: str) -> nodes.table:
+    """Return the table of one chapter's rows."""
+    table = nodes.table("", nodes.title("", caption), classes=["evidence-ledger"])
+    group = nodes.tgroup("", cols=len(WAYS) + 2)
+    table += group
+    group.extend(nodes.colspec("", colwidth=width) for width in (3, 2, 2, 2, 2, 1))
+    head = nodes.row("", *(_cell(nodes.paragraph("", word)) for word in ("claim", *WAYS, "verdict")))
+    group += nodes.thead("", head)
+    body = nodes.tbody("")
+    for row in rows:
+        body += nodes.row(
+            "",
+            _cell(nodes.paragraph("", row.claim), classes=["stub"]),
+            *(_value_cell(row, way) for way in WAYS),
+            _cell(nodes.paragraph("", row.verdict), classes=["ledger-verdict"]),
+        )
+    group += body
+    return table
+
+
+class EvidenceLedger(SphinxDirective):
+    """Lay out the ledger, one section a chapter."""
+
+    def run(self) -> list[nodes.Node]:
+        ledger: list[nodes.Node] = []
+        for docname in notebooks_in_book(self.env):
+            path = Path(self.env.doc2path(docname))
+            self.env.note_dependency(str(path))
+            try:
+                rows = list(rows_of(json.loads(path.read_text(encoding="utf-8"))))
+            except (MalformedEvidenceError, ValueError) as error:
+                logger.warning("the evidence in %s is malformed: %s", path.name, error, location=self.get_location())
+                continue
+            if rows:
+                ledger.append(self.section(docname, rows))
+        vars(self.env).setdefault("ledger_pages", {})[self.env.docname] = notebooks_in_book(self.env)
+        if not ledger:
+            ledger.append(nodes.paragraph("", "No chapter has recorded a claim yet."))
+        return ledger
+
+    def section(self, docname: str, rows: list[Row]) -> nodes.section:
+        """Return a chapter's part: a heading that links to it, how many claims there are, and the table."""
+        name = "evidence-" + docname.removeprefix("chapters/").replace("/", "-").replace("_", "-")
+        section = nodes.section("", ids=[name])
+        link = addnodes.pending_xref(
+            "", refdomain="std", reftype="doc", reftarget="/" + docname, refdoc=self.env.docname, refexplicit=False, refwarn=True
+        )
+        link += nodes.inline("", docname)
+        section += nodes.title("", "", link)
+        section += table_of(rows, f"{len(rows)} claims" if len(rows) > 1 else "One claim")
+        return section
+
+
+def outdated_pages(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> Iterable[str]:
+    """Return the pages with a ledger that was made from other notebooks than those in the book now."""
+    pages: dict[str, list[str]] = vars(env).setdefault("ledger_pages", {})
+    return [page for page, seen in pages.items() if page in env.found_docs and seen != notebooks_in_book(env)]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension with Sphinx."""
+    app.add_directive("evidence-ledger", EvidenceLedger)
+    app.connect("env-get-outdated", outdated_pages)
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
