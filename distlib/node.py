@@ -31,15 +31,16 @@ that the stimulus was ignored.
 Examples
 --------
 >>> from dataclasses import dataclass, replace
+>>> from typing import Self
 >>> @dataclass(frozen=True)
 ... class Ping:
 ...     number: int
 >>> @dataclass(frozen=True)
 ... class Echo(Node[Ping, int]):
 ...     seen: int = 0
-...     def on_start(self, saved: int | None) -> Step["Echo"]:
+...     def on_start(self, saved: int | None) -> Step[Self]:
 ...         return replace(self, seen=saved or 0), ()
-...     def on_message(self, source: str, message: Ping) -> Step["Echo"]:
+...     def on_message(self, source: str, message: Ping) -> Step[Self]:
 ...         node = replace(self, seen=self.seen + 1)
 ...         return node, (Save(node.seen), Send(source, message))
 >>> node, effects = Echo().on_message("client", Ping(7))

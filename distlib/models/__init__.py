@@ -1,0 +1,1 @@
+"""What mathematics predicts: numpy and scipy only."""

@@ -1,0 +1,1 @@
+"""The ways to run the same node: simulated, explored, over sockets."""

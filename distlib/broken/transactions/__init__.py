@@ -1,0 +1,1 @@
+"""Protocols for transactions with one mistake each."""

@@ -1,0 +1,1 @@
+"""Protocols that make the nodes of a transaction agree on its outcome."""
