@@ -294,8 +294,12 @@ def with_entry(table: Table[KeyT, ValueT], key: KeyT, value: ValueT) -> Table[Ke
     >>> with_entry((("a", 1), ("c", 3)), "b", 2)
     (('a', 1), ('b', 2), ('c', 3))
     """
-    pairs: Table[Any, ValueT] = (*without_entry(table, key), (key, value))
-    return tuple(sorted(pairs, key=lambda pair: pair[0]))
+    pairs: list[tuple[Any, ValueT]] = [*without_entry(table, key), (key, value)]
+    return tuple(sorted(pairs, key=_first))
+
+
+def _first(pair: tuple[Any, Any]) -> Any:
+    return pair[0]
 
 
 def without_entry(table: Table[KeyT, ValueT], key: KeyT) -> Table[KeyT, ValueT]:
