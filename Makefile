@@ -10,7 +10,7 @@ HTML := build/_build/html
 BUILT := build/.built
 
 # Folders are listed beside files, so that a page that was deleted counts as a change, too.
-BOOK_SOURCES := _config.yml _toc.yml $(shell find ./book ./chapters -name '.*' -prune -o -name __pycache__ -prune -o -print)
+BOOK_SOURCES := _config.yml _toc.yml $(shell find book/ $(wildcard chapters/) -name '.*' -prune -o -name __pycache__ -prune -o -print)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -68,7 +68,7 @@ $(INSTALLED): requirements.txt
 	@{ $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off -r requirements.txt \
 	  && $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable . \
 	  && echo "@installed"; } 2>&1 | awk -v total="$$(grep -c == requirements.txt)" ' \
-	    /^(Collecting|Requirement already satisfied)/ && ++count % 20 == 0 { print "  " count " of " total " packages found"; fflush() } \
+	    /^(Collecting|Processing|Requirement already satisfied)/ && ++count % 20 == 0 { print "  " count " of " total " packages found"; fflush() } \
 	    /^Installing collected packages/ && !said++ { print "  writing them to $(ENVIRONMENT): a minute or two"; fflush() } \
 	    /^@installed$$/ { done = 1; next } \
 	    { said_all = said_all $$0 "\n" } \
