@@ -105,7 +105,7 @@ class Trace(Sequence[Event]):
     >>> trace = Trace((start, Event(1, 0.0, Kind.SEND, "a", "hello", "b", cause=0)), ("a", "b"))
     >>> print(trace)
       0.000000  a  start
-      0.000000  a  send 'hello' to b
+      0.000000  a  send hello to b
     >>> [event.number for event in trace.why(trace[1])]
     [0, 1]
     """
@@ -165,25 +165,32 @@ def _tell(event: Event) -> str:
     value: Any = event.value
     match event.kind:
         case Kind.SEND:
-            return f"send {value!r} to {event.peer}"
+            return f"send {value} to {event.peer}"
         case Kind.DUPLICATE:
-            return f"network duplicates {value!r} to {event.peer}"
+            return f"network duplicates {value} to {event.peer}"
         case Kind.DELIVER:
-            return f"receive {value!r} from {event.peer}"
+            return f"receive {value} from {event.peer}"
         case Kind.LOSE:
-            return f"never gets {value!r} from {event.peer} ({event.note})"
+            return f"never gets {value} from {event.peer} ({event.note})"
         case Kind.SAVE:
-            return f"save {value!r}" + (f" ({event.note})" if event.note else "")
+            return f"save {value}" + (f" ({event.note})" if event.note else "")
         case Kind.TIMER:
-            return f"timer {value!r} fires"
-        case Kind.SET_TIMER | Kind.CANCEL_TIMER | Kind.INVOKE:
-            return f"{event.kind.value} {value!r}"
+            return f"timer {_name(value)} fires"
+        case Kind.SET_TIMER | Kind.CANCEL_TIMER:
+            return f"{event.kind.value} {_name(value)}"
+        case Kind.INVOKE:
+            return f"invoke {value}"
         case Kind.CLOCK:
-            return f"read clock for {value[0]!r}: {value[1]:.6f} s"
+            return f"read clock for {_name(value[0])}: {value[1]:.6f} s"
         case Kind.COMPLETE:
             result, outcome = value
-            return f"complete ({outcome.value})" + ("" if result is None else f" {result!r}")
+            return f"complete ({outcome.value})" + ("" if result is None else f" {result}")
         case Kind.PARTITION | Kind.HEAL:
             return f"{event.kind.value} " + ", ".join(f"{source}→{target}" for source, target in sorted(value))
         case Kind.START | Kind.CRASH | Kind.PAUSE | Kind.RESUME:
-            return f"{event.kind.value}" + (f" from {value!r}" if value is not None else "")
+            return f"{event.kind.value}" + (f" from {value}" if value is not None else "")
+
+
+def _name(timer: Any) -> str:
+    """Write the name of a timer, which may be a tuple, as words."""
+    return " ".join(map(str, timer)) if isinstance(timer, tuple) else str(timer)

@@ -76,6 +76,9 @@ class Begin:
     work: Work
     epoch: int = 1
 
+    def __str__(self) -> str:
+        return f"begin {self.transaction}"
+
 
 @dataclass(frozen=True)
 class Refuse:
@@ -83,6 +86,9 @@ class Refuse:
 
     transaction: str
     epoch: int
+
+    def __str__(self) -> str:
+        return f"refuse {self.transaction}"
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,9 @@ class Prepare:
         """The keys that it asks to lock."""
         return frozenset(key for key, _ in self.changes)
 
+    def __str__(self) -> str:
+        return f"prepare {self.transaction}"
+
 
 @dataclass(frozen=True)
 class Vote:
@@ -105,6 +114,9 @@ class Vote:
 
     transaction: str
     yes: bool
+
+    def __str__(self) -> str:
+        return f"{'yes' if self.yes else 'no'} {self.transaction}"
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,9 @@ class Decision:
     acknowledge: bool = False
     """Whether the sender will repeat it until it hears that it is durable."""
 
+    def __str__(self) -> str:
+        return f"{'commit' if self.commit else 'abort'} {self.transaction}"
+
 
 @dataclass(frozen=True)
 class Acknowledge:
@@ -123,12 +138,18 @@ class Acknowledge:
 
     transaction: str
 
+    def __str__(self) -> str:
+        return f"done {self.transaction}"
+
 
 @dataclass(frozen=True)
 class Inquire:
     """Participant in doubt, or client: tell me what became of it."""
 
     transaction: str
+
+    def __str__(self) -> str:
+        return f"what of {self.transaction}?"
 
 
 CoordinatorMessage: TypeAlias = Begin | Vote | Acknowledge | Inquire
@@ -185,6 +206,10 @@ class CoordinatorLog:
 
     epoch: int = 0
     records: Table[str, CoordinatorRecord] = ()
+
+    def __str__(self) -> str:
+        lines = (f"{transaction} {record.state.value}" for transaction, record in self.records)
+        return ", ".join((f"epoch {self.epoch}", *lines))
 
 
 @dataclass(frozen=True)
@@ -364,6 +389,10 @@ class ParticipantLog:
     balances: Table[str, int] = ()
     records: Table[str, ParticipantRecord] = ()
 
+    def __str__(self) -> str:
+        lines = (f"{transaction} {record.state.value}" for transaction, record in self.records)
+        return ", ".join((*(f"{key}={amount}" for key, amount in self.balances), *lines))
+
 
 @dataclass(frozen=True)
 class Participant(Node[ParticipantMessage, ParticipantLog]):
@@ -534,6 +563,9 @@ class Transfer:
 
     transaction: str
     work: Work
+
+    def __str__(self) -> str:
+        return f"transfer {self.transaction}"
 
 
 @dataclass(frozen=True)
