@@ -82,6 +82,7 @@ import numpy as np
 
 from distlib.node import Node, World
 from distlib.runtimes.state_space import Budgets, Network, Space
+from distlib.runtimes.symmetry import Symmetry
 from distlib.runtimes.trace import Trace
 
 __all__ = ["Exploration", "Predicate", "Verdict", "explore"]
@@ -271,9 +272,8 @@ def explore(
         crash_between_effects=crash_between_effects,
         repair=repair,
     )
-    if symmetry:
-        raise NotImplementedError("symmetry")
-    search = _Search(space, always, sometimes, eventually_possible, done, max_states, max_depth, stop_at_violation)
+    canonical = Symmetry(space, symmetry).canonical if symmetry else None
+    search = _Search(space, canonical, always, sometimes, eventually_possible, done, max_states, max_depth, stop_at_violation)
     search.run(progress)
     return search.result()
 
@@ -284,6 +284,7 @@ class _Search:
     def __init__(
         self,
         space: Space,
+        canonical: Callable[[int], int] | None,
         always: Mapping[str, Predicate],
         sometimes: Mapping[str, Predicate],
         eventually_possible: Mapping[str, Predicate],
@@ -293,7 +294,7 @@ class _Search:
         stop_at_violation: bool,
     ) -> None:
         self._space = space
-        self._canonical: Callable[[int], int] | None = None
+        self._canonical = canonical
         self._always, self._sometimes, self._goals = dict(always), dict(sometimes), dict(eventually_possible)
         self._done = done
         self._max_states, self._max_depth, self._stop_at_violation = max_states, max_depth, stop_at_violation
@@ -317,7 +318,9 @@ class _Search:
         """Explore level by level until nothing is new or a bound is met."""
         for state in self._space.initial():
             self._generated += 1
-            self._meet(self._canonical(state) if self._canonical else state, -1)
+            state = self._canonical(state) if self._canonical else state
+            if state not in self._index:
+                self._meet(state, -1)
         level = list(self._index)
         while level:
             self._depth += 1

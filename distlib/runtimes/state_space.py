@@ -338,25 +338,27 @@ class Space:
         self.network = network
         self.budgets = budgets
         self.linear = network != "fifo" and not record_history
-        self._initial_nodes = tuple(nodes.values())
+        self.initial_nodes = tuple(nodes.values())
         self._numbers = {name: number for number, name in enumerate(self.names)}
         self._timers = timers
+        self._crashes_are_shared = isinstance(budgets.crashes, int)
         self._clock_readings = clock_readings
-        self._record_history = record_history
         self._crash_between_effects = crash_between_effects
         self._repair = repair
-        self._lay_out_fields()
+        self._lay_out_fields(record_history)
         self.guards = 0
         """The top bits of all counts of copies: a state with one of them set has more copies than can be counted."""
+        self.watch: Callable[[tuple[int, int, Kind, Hashable]], None] | None = None
+        """Told of each (node, local state, event, subject) for which a handler ran for the first time."""
         self.messages: list[Message] = []
         self._message_numbers: dict[Message, int] = {}
-        self._links: dict[tuple[int, int], int] = {}
+        self.links: dict[tuple[int, int], int] = {}
         self._timer_order: dict[Hashable, int] = {}
         self._reactions: list[dict[tuple[int, Kind, Hashable], tuple[Reaction, ...]]] = [{} for _ in self.names]
         self.steps: list[dict[int, tuple[Any, Any]]] = [{} for _ in self.names]
         """For each node: from the masked state to its steps, ordinary ones and others."""
 
-    def _lay_out_fields(self) -> None:
+    def _lay_out_fields(self, record_history: bool) -> None:
         """Give every field its place."""
         budgets = self.budgets
         total = budgets.crashes if isinstance(budgets.crashes, int) else None
@@ -374,8 +376,9 @@ class Space:
                 self._full |= count << place
                 place += count.bit_length()
         shared = (1 << place) - 1
-        if self._record_history:
-            self._history_shift = place
+        self.history_shift: int | None = None
+        if record_history:
+            self.history_shift = place
             place += LOCAL_BITS
         self.shifts = [place + LOCAL_BITS * number for number in range(len(self.names))]
         self.network_shift = place + LOCAL_BITS * len(self.names)
@@ -424,9 +427,9 @@ class Space:
 
     def history(self, state: int) -> tuple[tuple[str, Invoke | Complete], ...]:
         """Return what the clients recorded, in an order that has the state's real-time order."""
-        if not self._record_history:
+        if self.history_shift is None:
             return ()
-        return linear_order(self.histories.values[(state >> self._history_shift) & FIELD], self.names)
+        return linear_order(self.histories.values[(state >> self.history_shift) & FIELD], self.names)
 
     def world(self, state: int) -> World:
         """Return what a predicate sees of a state."""
@@ -461,7 +464,7 @@ class Space:
         for node in range(len(self.names)):
             following: dict[int, tuple[Reaction, ...]] = {}
             for state, past in booted.items():
-                for reaction in self._react(node, 0, Kind.START, None):
+                for reaction in self.react(node, 0, Kind.START, None):
                     if reaction.crashed and not self._may_crash(node, state):
                         continue
                     delta, added, operations = self._change(node, 0, reaction)
@@ -530,7 +533,7 @@ class Space:
         if local.node is None:
             if self.budgets.restarts is None or self._left("restarts", part):
                 spent = -self._unit("restarts")
-                for reaction in self._react(node, number, Kind.START, None):
+                for reaction in self.react(node, number, Kind.START, None):
                     if reaction.crashed and not (self._may_crash(node, part) and self._left_a_mark(node, number, reaction)):
                         continue
                     yield self._move(node, number, Kind.START, None, reaction, spent, self._repair)
@@ -547,7 +550,7 @@ class Space:
                 yield Move(node, Kind.LOSE, message, None, False, False, delta, 0, ())
         if self._timers:
             for timer in local.timers:
-                for reaction in self._react(node, number, Kind.TIMER, timer):
+                for reaction in self.react(node, number, Kind.TIMER, timer):
                     if not reaction.crashed or self._may_crash(node, part):
                         yield self._move(node, number, Kind.TIMER, timer, reaction, 0, True)
 
@@ -561,7 +564,7 @@ class Space:
     def _deliveries(self, node: int, part: int, number: int, message: int, removal: int) -> Iterator[Move]:
         """Yield the deliveries of a message; with a budget for duplicates, also those of which a copy stays."""
         copying = self.network != "set" and (self.budgets.duplicates is None or bool(self._left("duplicates", part)))
-        for reaction in self._react(node, number, Kind.DELIVER, message):
+        for reaction in self.react(node, number, Kind.DELIVER, message):
             if reaction.crashed and not self._may_crash(node, part):
                 continue
             ignored = not reaction.script.happenings and reaction.script.node is self._node(node, number)
@@ -609,10 +612,10 @@ class Space:
             elif self.network == "multiset":
                 delta += 1 << self.network_shift + message * COPY_BITS
             else:
-                operations.append(Operation(self._link_shift(self.messages[message]), self.queues, message))
-        if self._record_history:
+                operations.append(Operation(self.link_shift(self.messages[message]), self.queues, message))
+        if self.history_shift is not None:
             for happened in reaction.recorded:
-                operations.append(Operation(self._history_shift, self.histories, (node, happened)))
+                operations.append(Operation(self.history_shift, self.histories, (node, happened)))
         return delta, added, tuple(operations)
 
     def _unit(self, budget: str) -> int:
@@ -634,7 +637,7 @@ class Space:
         """Yield (number of a message that may be delivered to a node next, change that takes it off the network)."""
         rest = part >> self.network_shift << self.network_shift
         if self.network == "fifo":
-            for (_, target), shift in self._links.items():
+            for (_, target), shift in self.links.items():
                 if target == node and (queue := (part >> shift) & FIELD):
                     message, *later = self.queues.values[queue]
                     yield message, (self.queues.number(tuple(later)) - queue) << shift
@@ -644,18 +647,20 @@ class Space:
 
     # What a node does -------------------------------------------------------------------------------------------------
 
-    def _react(self, node: int, number: int, event: Kind, subject: Hashable) -> tuple[Reaction, ...]:
+    def react(self, node: int, number: int, event: Kind, subject: Hashable) -> tuple[Reaction, ...]:
         """Return all that can come of a stimulus at a node in a local state; the handler runs only once for each."""
         key = (number, event, subject)
         reactions = self._reactions[node].get(key)
         if reactions is None:
             reactions = self._reactions[node][key] = tuple(self._compute_reactions(node, number, event, subject))
+            if self.watch is not None:
+                self.watch((node, number, event, subject))
         return reactions
 
     def _compute_reactions(self, node: int, number: int, event: Kind, subject: Hashable) -> Iterator[Reaction]:
         local: Local = self.interned_locals[node].values[number]
         if event is Kind.START:
-            returned, effects = self._initial_nodes[node].on_start(local.saved)
+            returned, effects = self.initial_nodes[node].on_start(local.saved)
         else:
             assert local.node is not None
             if event is Kind.DELIVER:
@@ -665,7 +670,8 @@ class Space:
             else:
                 local = local._replace(timers=tuple(timer for timer in local.timers if timer != subject))
                 returned, effects = self._node(node, number).on_timer(subject)
-        crashing = self._crash_between_effects and self.budgets.crashes != 0
+        # A node that never crashes needs no crashes to be found.
+        crashing = self._crash_between_effects and (self.budgets.crashes if self._crashes_are_shared else local.crashes)
         for script in _scripts(returned, effects, self._clock_readings):
             total = len(script.happenings)
             yield from self._consequences(node, local, script, total, crashed=False)
@@ -682,14 +688,13 @@ class Space:
         for happening in script.happenings[:applied]:
             match happening:
                 case Send(target, message):
-                    sent.append(self._message(node, target, message))
+                    sent.append(self.message(node, target, message))
                 case Save(value, forced=True):
                     saved, unforced = value, ()
                 case Save(value):
                     if value not in (saved, *unforced):
                         unforced = (*unforced, value)
                 case SetTimer(name):
-                    self._timer_order.setdefault(name, len(self._timer_order))
                     timers[name] = None
                 case CancelTimer(name):
                     timers.pop(name, None)
@@ -699,8 +704,8 @@ class Space:
                     pass
                 case _:
                     raise TypeError(f"{type(script.returned).__name__} returned {happening!r}, which is not an effect")
-        ordered = tuple(sorted(timers, key=self._timer_order.__getitem__))
-        after = local._replace(node=script.node, saved=saved, unforced=unforced, timers=ordered)
+        timers_set = self.ordered_timers(timers)
+        after = local._replace(node=script.node, saved=saved, unforced=unforced, timers=timers_set)
         intern = self.interned_locals[node].number
         if not crashed:
             yield Reaction(script, applied, False, intern(after), tuple(sent), tuple(recorded))
@@ -708,13 +713,17 @@ class Space:
         for fallen in self._fall(after):
             yield Reaction(script, applied, True, intern(fallen), tuple(sent), (*recorded, None))
 
+    def ordered_timers(self, names: Iterable[Hashable]) -> tuple[Hashable, ...]:
+        """Return timers in the order in which their names were first seen, which needs no order on names."""
+        return tuple(sorted(names, key=lambda name: self._timer_order.setdefault(name, len(self._timer_order))))
+
     def _fall(self, local: Local) -> Iterator[Local]:
         """Yield what a crash can leave of a local state."""
         crashes = local.crashes - (not isinstance(self.budgets.crashes, int))
         for kept in (local.saved, *local.unforced):
             yield Local(None, kept, (), (), crashes)
 
-    def _message(self, source: int, target_name: str, content: Any) -> int:
+    def message(self, source: int, target_name: str, content: Any) -> int:
         """Return the number of a message; give it a place on the network if it is new."""
         if target_name not in self._numbers:
             raise ValueError(
@@ -733,12 +742,12 @@ class Space:
                 self.masks[target] |= ((1 << COPY_BITS) - 1) << place
                 self.guards |= 1 << place + COPY_BITS - 1
             else:
-                self.masks[target] |= FIELD << self._link_shift(message)
+                self.masks[target] |= FIELD << self.link_shift(message)
         return number
 
-    def _link_shift(self, message: Message) -> int:
+    def link_shift(self, message: Message) -> int:
         link = message[:2]
-        return self._links.setdefault(link, self.network_shift + LOCAL_BITS * len(self._links))
+        return self.links.setdefault(link, self.network_shift + LOCAL_BITS * len(self.links))
 
     # What happened ----------------------------------------------------------------------------------------------------
 
@@ -859,7 +868,7 @@ class _Recorder:
         for happening in reaction.script.happenings[: reaction.applied]:
             match happening:
                 case Send(target, message):
-                    number = self._space._message(node, target, message)
+                    number = self._space.message(node, target, message)
                     event = self._add(Kind.SEND, node, message, peer=target, cause=cause)
                     self._sends.setdefault(number, []).append(event)
                 case Save(value, forced):
