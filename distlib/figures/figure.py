@@ -28,10 +28,11 @@ from abc import ABC, abstractmethod
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from distlib.figures.svg import Drawing, escape, number
 
-__all__ = ["Figure", "Row", "Shown", "side_by_side"]
+__all__ = ["Figure", "Frame", "Row", "Shown", "side_by_side"]
 
 SMALLEST_TEXT_PIXELS = 11
 
@@ -134,6 +135,21 @@ class Figure(Shown):
         if path.suffix == ".html":
             return super().save(path)
         raise ValueError(f"`path` must end in .svg or .html, got {path.name!r}")
+
+
+class Frame(NamedTuple):
+    """One picture of an interactive figure.
+
+    Parameters
+    ----------
+    drawing
+        The picture.
+    summary
+        What the reader sees in it, in one sentence: read out when a dial moves, and printed on paper.
+    """
+
+    drawing: Drawing
+    summary: str
 
 
 class Row:

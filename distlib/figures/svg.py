@@ -38,6 +38,7 @@ __all__ = [
     "element",
     "escape",
     "group",
+    "hatch",
     "number",
     "path",
     "polygon",
@@ -180,6 +181,22 @@ def circle(centre: Point, radius: float, css: str) -> str:
 def polygon(points: Sequence[Point], css: str) -> str:
     """Draw a closed shape."""
     return path(points, css, closed=True)
+
+
+def hatch(x: float, y: float, width: float, height: float, css: str, *, step: float = 6.0, rising: bool = True) -> str:
+    """Fill a rectangle with slanting lines.
+
+    An SVG pattern would need an ``id``; lines cut to the rectangle do not.
+    """
+    parts = []
+    offset = step / 2
+    while offset < width + height:
+        near, far = max(0.0, offset - height), min(offset, width)
+        bottom, top = y + height - (offset - far), y + height - (offset - near)
+        ends = ((x + near, top), (x + far, bottom)) if not rising else ((x + near, y + offset - near), (x + far, y + offset - far))
+        parts.append(path_data(ends))
+        offset += step
+    return element("path", class_=css, d="".join(parts)) if parts else ""
 
 
 def path(points: Sequence[Point], css: str, *, closed: bool = False) -> str:
