@@ -1,8 +1,8 @@
 """The role ``chapter``: a link to a chapter that is written, and an honest word about one that is not.
 
 ``{chapter}`Two-phase commit <transactions/two_phase_commit>``` becomes a link if `_toc.yml` lists
-``chapters/transactions/two_phase_commit``, and the bare title with the words "in preparation" otherwise. So the pages that show the
-plan of the whole book need no edit when a chapter appears, and never promise one that is not there.
+``chapters/transactions/two_phase_commit``, and the bare title with the words "in preparation" otherwise. So the pages
+that show the plan of the whole book need no edit when a chapter appears, and never promise one that is not there.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ class ChapterRole(ReferenceRole):
         page = FOLDER + self.target
         if page not in self.env.found_docs:
             note = nodes.inline("", IN_PREPARATION, classes=["in-preparation"])
-            return [nodes.Text(self.title + " "), note], []
+            return [nodes.inline("", "", nodes.Text(self.title + " "), note, classes=["planned"])], []
         reference = addnodes.pending_xref(
-            "", refdomain="std", reftype="doc", reftarget="/" + page, refdoc=self.env.docname, refexplicit=True, refwarn=True
+            "", refdomain="std", reftype="doc", reftarget="/" + page, refdoc=self.env.docname, refexplicit=True
         )
+        reference["refwarn"] = True
         reference += nodes.inline("", self.title, classes=["xref", "std", "std-doc"])
         self.set_source_info(reference)
         return [reference], []
@@ -51,7 +52,8 @@ class PlanRecorder:
     ) -> Iterable[str]:
         """Return the pages that were read when other chapters were in the book."""
         users: dict[str, frozenset[str]] = vars(env).setdefault("chapter_role_users", {})
-        return [docname for docname, seen in users.items() if docname in env.found_docs and seen != chapters_in_book(env)]
+        now = chapters_in_book(env)
+        return [docname for docname, seen in users.items() if docname in env.found_docs and seen != now]
 
 
 def chapters_in_book(env: BuildEnvironment) -> frozenset[str]:

@@ -2,12 +2,14 @@
 
 Theory of operation
 -------------------
-The last cells of a chapter record each claim with the values that it was reached by (see ``distlib.evidence``). The record is an output of
-MIME type ``application/vnd.distlib.evidence+json`` in the committed notebook, so the tests hold it to what the code computes
-today. This directive reads the notebooks that are in the book, in the order of `_toc.yml`, and lays the rows out. A page that
-shows the ledger depends on every notebook, and is made anew when one of them changes, is added or is taken away.
+The last cells of a chapter record each claim with the values that it was reached by (see ``distlib.evidence``). The
+record is an output of MIME type ``application/vnd.distlib.evidence+json`` in the committed notebook, so the tests hold
+it to what the code computes today. This directive reads the notebooks that are in the book, in the order of `_toc.yml`,
+and lays the rows out. A page that shows the ledger depends on every notebook, and is made anew when one of them
+changes, is added or is taken away.
 
-Every malformed record is a warning, and so fails the build: a claim that silently left the ledger would be worse than none.
+A malformed record is a warning, and so fails the build: a claim that left the ledger in silence would be worse than
+none.
 """
 
 from __future__ import annotations
@@ -93,17 +95,17 @@ def _cell(*content: nodes.Node, classes: Iterable[str] = ()) -> nodes.entry:
 def _value_cell(row: Row, way: str) -> nodes.entry:
     paragraphs = []
     for text, source in row.values.get(way, []):
+        # A unit goes behind a number; a text that ends in a word says what it counts.
         unit = f" {row.unit}" if row.unit and text[-1:].isdigit() else ""
-        paragraph = nodes.paragraph("", text + unit)
+        paragraphs.append(nodes.paragraph("", text + unit))
         if source:
-            paragraph += nodes.inline("", source, classes=["ledger-source"])
-        paragraphs.append(paragraph)
-    return _cell(*paragraphs, classes=[f"ledger-{way}"] if paragraphs else ["ledger-empty"])
+            paragraphs.append(nodes.paragraph("", source, classes=["ledger-source"]))
+    return _cell(*paragraphs, classes=[f"ledger-{way}" if paragraphs else "ledger-empty"])
 
 
-def table_of(rows: list[Row], caption: str) -> nodes.table:
+def table_of(rows: list[Row]) -> nodes.table:
     """Return the table of one chapter's rows."""
-    table = nodes.table("", nodes.title("", caption), classes=["evidence-ledger"])
+    table = nodes.table("", classes=["evidence-ledger"])
     group = nodes.tgroup("", cols=len(WAYS) + 2)
     table += group
     group.extend(nodes.colspec("", colwidth=width) for width in (3, 2, 2, 2, 2, 1))
@@ -113,7 +115,7 @@ def table_of(rows: list[Row], caption: str) -> nodes.table:
     for row in rows:
         body += nodes.row(
             "",
-            _cell(nodes.paragraph("", row.claim), classes=["stub"]),
+            _cell(nodes.paragraph("", row.claim), classes=["ledger-claim"]),
             *(_value_cell(row, way) for way in WAYS),
             _cell(nodes.paragraph("", row.verdict), classes=["ledger-verdict"]),
         )
@@ -121,37 +123,47 @@ def table_of(rows: list[Row], caption: str) -> nodes.table:
     return table
 
 
+def title_of(notebook: dict[str, Any]) -> str:
+    """Return the first heading of a notebook."""
+    for cell in notebook["cells"]:
+        for line in "".join(cell["source"]).splitlines() if cell["cell_type"] == "markdown" else []:
+            if line.startswith("# "):
+                return line.removeprefix("# ").strip()
+    raise MalformedEvidenceError("the notebook has no heading of the first level")
+
+
 class EvidenceLedger(SphinxDirective):
     """Lay out the ledger, one section a chapter."""
 
     def run(self) -> list[nodes.Node]:
+        docnames = notebooks_in_book(self.env)
+        vars(self.env).setdefault("ledger_pages", {})[self.env.docname] = docnames
         ledger: list[nodes.Node] = []
-        for docname in notebooks_in_book(self.env):
+        for docname in docnames:
             path = Path(self.env.doc2path(docname))
             self.env.note_dependency(str(path))
             try:
-                rows = list(rows_of(json.loads(path.read_text(encoding="utf-8"))))
+                notebook = json.loads(path.read_text(encoding="utf-8"))
+                rows = list(rows_of(notebook))
+                if rows:
+                    ledger.append(self.section(docname, title_of(notebook), rows))
             except (MalformedEvidenceError, ValueError) as error:
                 logger.warning("the evidence in %s is malformed: %s", path.name, error, location=self.get_location())
-                continue
-            if rows:
-                ledger.append(self.section(docname, rows))
-        vars(self.env).setdefault("ledger_pages", {})[self.env.docname] = notebooks_in_book(self.env)
-        if not ledger:
-            ledger.append(nodes.paragraph("", "No chapter has recorded a claim yet."))
-        return ledger
+        return ledger or [nodes.paragraph("", "No chapter has recorded a claim yet.")]
 
-    def section(self, docname: str, rows: list[Row]) -> nodes.section:
-        """Return a chapter's part: a heading that links to it, how many claims there are, and the table."""
+    def section(self, docname: str, title: str, rows: list[Row]) -> nodes.section:
+        """Return a chapter's part: its title, a sentence that counts and links, and the table."""
         name = "evidence-" + docname.removeprefix("chapters/").replace("/", "-").replace("_", "-")
-        section = nodes.section("", ids=[name])
         link = addnodes.pending_xref(
-            "", refdomain="std", reftype="doc", reftarget="/" + docname, refdoc=self.env.docname, refexplicit=False, refwarn=True
+            "", refdomain="std", reftype="doc", reftarget="/" + docname, refdoc=self.env.docname, refexplicit=True
         )
-        link += nodes.inline("", docname)
-        section += nodes.title("", "", link)
-        section += table_of(rows, f"{len(rows)} claims" if len(rows) > 1 else "One claim")
-        return section
+        link["refwarn"] = True
+        link += nodes.inline("", title)
+        joint = sum(len(row.values) > 1 for row in rows)
+        count = f": {len(rows)} claim{'s' * (len(rows) != 1)}, {joint} of them reached in more than one way."
+        return nodes.section(
+            "", nodes.title("", title), nodes.paragraph("", "", link, nodes.Text(count)), table_of(rows), ids=[name]
+        )
 
 
 def outdated_pages(

@@ -2,13 +2,13 @@
 
 Theory of operation
 -------------------
-Sphinx points its pages at a content delivery network. The wheel ``django-static-mathjax``, pinned in requirements.txt, carries
-the same files. This extension copies the two parts that the pages use: the component that reads TeX and draws SVG,
-and the TeX extensions that it loads when a formula asks for one. SVG rather than web fonts, because some browsers refuse
-fonts on pages that were opened from the disk.
+Sphinx points its pages at a content delivery network. The wheel ``django-static-mathjax``, pinned in requirements.txt,
+carries the same files. This extension copies the two parts that the pages use: the component that reads TeX and draws
+SVG, and the TeX extensions that it loads when a formula asks for one. SVG rather than web fonts, because some browsers
+refuse fonts on pages that were opened from the disk.
 
-The contextual menu is switched off, because it offers to load parts that are not copied. The hidden MathML that screen readers use
-stays on.
+The contextual menu is switched off, because it offers to load parts that are not copied. The hidden MathML that screen
+readers use stays on.
 """
 
 from __future__ import annotations
