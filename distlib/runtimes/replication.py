@@ -6,9 +6,9 @@ executor carries them out, and in whatever order they end.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from numbers import Integral
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -91,9 +91,11 @@ def replicate(
 
 
 def _require_seeds(seeds: Iterable[int] | int) -> list[int]:
-    if isinstance(seeds, bool):
-        raise TypeError(f"`seeds` must be whole numbers or their count, got {seeds!r}")
-    chosen = [operator.index(seed) for seed in (seeds if isinstance(seeds, Iterable) else range(operator.index(seeds)))]
+    given = list(seeds) if isinstance(seeds, Iterable) else [seeds]
+    for value in given:
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise TypeError(f"`seeds` must be whole numbers or their count, got {value!r}")
+    chosen = [int(seed) for seed in (given if isinstance(seeds, Iterable) else range(seeds))]
     if not chosen:
         raise ValueError(f"`seeds` must hold at least one seed, got {seeds!r}")
     if min(chosen) < 0:
