@@ -1,4 +1,4 @@
-"""What a node is: a value whose handlers return the next value and what to do.
+r"""What a node is: a value whose handlers return the next value and what to do.
 
 Theory of operation
 -------------------
@@ -44,8 +44,11 @@ Examples
 ...         node = replace(self, seen=self.seen + 1)
 ...         return node, (Save(node.seen), Send(source, message))
 >>> node, effects = Echo().on_message("client", Ping(7))
->>> node.seen, effects
-(1, (Save(value=1, forced=True), Send(target='client', message=Ping(number=7))))
+>>> node.seen
+1
+>>> print(*effects, sep="\n")
+save 1
+send Ping(number=7) to client
 """
 
 from __future__ import annotations
@@ -74,6 +77,7 @@ __all__ = [
     "entry",
     "with_entry",
     "without_entry",
+    "words",
 ]
 
 
@@ -103,6 +107,9 @@ class Send:
     target: str
     message: Any
 
+    def __str__(self) -> str:
+        return f"send {self.message} to {self.target}"
+
 
 @dataclass(frozen=True, slots=True)
 class Save:
@@ -119,6 +126,9 @@ class Save:
 
     value: Hashable
     forced: bool = True
+
+    def __str__(self) -> str:
+        return f"save {self.value}" + ("" if self.forced else " (unforced)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +159,19 @@ class SetTimer:
                 f"got {self.range_seconds!r} for timer {self.name!r}"
             )
 
+    def __str__(self) -> str:
+        shortest, longest = self.range_seconds
+        return f"set timer {words(self.name)} ({shortest:g}{'' if shortest == longest else f' to {longest:g}'} s)"
+
 
 @dataclass(frozen=True, slots=True)
 class CancelTimer:
     """Forget a timer. To cancel one that is not set does nothing."""
 
     name: Hashable
+
+    def __str__(self) -> str:
+        return f"cancel timer {words(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +188,9 @@ class ReadClock:
 
     name: Hashable
 
+    def __str__(self) -> str:
+        return f"read clock for {words(self.name)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Invoke:
@@ -183,6 +203,9 @@ class Invoke:
     """
 
     operation: Hashable
+
+    def __str__(self) -> str:
+        return f"invoke {self.operation}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +222,20 @@ class Complete:
 
     result: Hashable = None
     outcome: Outcome = Outcome.OK
+
+    def __str__(self) -> str:
+        return f"complete ({self.outcome.value})" + ("" if self.result is None else f" {self.result}")
+
+
+def words(name: Hashable) -> str:
+    """Return the name of a timer, which may be a tuple, as words.
+
+    Examples
+    --------
+    >>> words(("votes", "t1"))
+    'votes t1'
+    """
+    return " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
 
 
 Effect: TypeAlias = Send | Save | SetTimer | CancelTimer | ReadClock | Invoke | Complete

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, overload
 
-from distlib.node import Node
+from distlib.node import Node, words
 
 __all__ = ["Event", "Kind", "Trace"]
 
@@ -175,13 +175,13 @@ def _tell(event: Event) -> str:
         case Kind.SAVE:
             return f"save {value}" + (f" ({event.note})" if event.note else "")
         case Kind.TIMER:
-            return f"timer {_name(value)} fires"
+            return f"timer {words(value)} fires"
         case Kind.SET_TIMER | Kind.CANCEL_TIMER:
-            return f"{event.kind.value} {_name(value)}"
+            return f"{event.kind.value} {words(value)}"
         case Kind.INVOKE:
             return f"invoke {value}"
         case Kind.CLOCK:
-            return f"read clock for {_name(value[0])}: {value[1]:.6f} s"
+            return f"read clock for {words(value[0])}: {value[1]:.6f} s"
         case Kind.COMPLETE:
             result, outcome = value
             return f"complete ({outcome.value})" + ("" if result is None else f" {result}")
@@ -189,8 +189,3 @@ def _tell(event: Event) -> str:
             return f"{event.kind.value} " + ", ".join(f"{source}→{target}" for source, target in sorted(value))
         case Kind.START | Kind.CRASH | Kind.PAUSE | Kind.RESUME:
             return f"{event.kind.value}" + (f" from {value}" if value is not None else "")
-
-
-def _name(timer: Any) -> str:
-    """Write the name of a timer, which may be a tuple, as words."""
-    return " ".join(map(str, timer)) if isinstance(timer, tuple) else str(timer)

@@ -1,0 +1,309 @@
+"""Two-phase commit on the bench: a bank to run it on, and what its model predicts, read off the runs.
+
+A :class:`~distlib.models.transactions.two_phase_commit.CommitTiming` says how long legs and forced writes take, to the
+model and to the run alike. Beyond that they share no code: a time measured here is a difference of two events in a
+trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from distlib.models.latency import Constant, Law
+from distlib.models.transactions.two_phase_commit import CommitTiming
+from distlib.node import Node
+from distlib.protocols.transactions.two_phase_commit import (
+    Changes,
+    Client,
+    Coordinator,
+    Decision,
+    Participant,
+    ParticipantLog,
+    Prepare,
+    Presumption,
+    State,
+    Transfer,
+    Vote,
+    in_doubt,
+)
+from distlib.runtimes.faults import CrashAfterEffect, Fault, Link, Network
+from distlib.runtimes.simulation import Run, simulate
+from distlib.runtimes.trace import Kind, Trace
+
+__all__ = [
+    "Fate",
+    "bank",
+    "between_participants_and_coordinator",
+    "commit_latencies",
+    "crash_points",
+    "fates",
+    "hot_record",
+    "in_doubt_seconds",
+    "is_blocked",
+    "lock_hold_seconds",
+    "participants_of",
+    "run_with",
+    "state_label",
+    "was_asked",
+]
+
+Nodes = Mapping[str, Node[Any, Any]]
+
+
+def bank(
+    participant_count: int,
+    *,
+    transfer_count: int = 1,
+    coordinator: Coordinator | None = None,
+    participant_class: type[Participant] = Participant,
+    cooperative: bool = True,
+    balance: int = 1_000_000,
+    patience_seconds: float = 1.0,
+    retries: int = 10,
+) -> dict[str, Node[Any, Any]]:
+    """Return a client, a coordinator and banks `p1`, `p2` …, one account each.
+
+    Parameters
+    ----------
+    participant_count
+        How many banks take part in every transfer, at least 1.
+    transfer_count
+        How many transfers the client runs, one after another. In each, `p1` pays 1 to every other bank.
+    coordinator
+        Its presumption and its timeouts; a fresh :class:`Coordinator` if none is given.
+    participant_class
+        The banks' class, to put a broken one in.
+    cooperative
+        Whether banks in doubt ask each other.
+    balance
+        What each account holds at first. With less than `participant_count` - 1, `p1` votes no.
+    patience_seconds
+        How long banks wait before they ask, and requests for locks.
+    retries
+        How often the client asks for an outcome.
+    """
+    if participant_count < 1:
+        raise ValueError(f"`participant_count` must be at least 1, got {participant_count}")
+    if transfer_count < 0:
+        raise ValueError(f"`transfer_count` must be at least 0, got {transfer_count}")
+    names = [f"p{number}" for number in range(1, participant_count + 1)]
+    pay: Changes = frozenset({("account", 1 - participant_count)})
+    earn: Changes = frozenset({("account", 1)})
+    work = frozenset({(names[0], pay), *((name, earn) for name in names[1:])})
+    transfers = tuple(Transfer(f"t{number}", work) for number in range(1, transfer_count + 1))
+    nodes: dict[str, Node[Any, Any]] = {
+        "client": Client("coordinator", transfers, retries=retries),
+        "coordinator": coordinator or Coordinator(),
+    }
+    for name in names:
+        log = ParticipantLog((("account", balance),))
+        patience = (patience_seconds, patience_seconds)
+        nodes[name] = participant_class(
+            name, log, cooperative=cooperative, inquire_seconds=patience, lock_timeout_seconds=patience
+        )
+    return nodes
+
+
+def hot_record(
+    client_count: int, transfer_count: int, *, presumption: Presumption = Presumption.ABORT
+) -> dict[str, Node[Any, Any]]:
+    """Return clients that all change one record at `hot`, and one of their own at `cold`, without patience to lose.
+
+    Parameters
+    ----------
+    client_count
+        How many clients compete, each with one transfer open at a time; at least 1.
+    transfer_count
+        How many transfers each runs.
+    presumption
+        The coordinator's.
+    """
+    forever = (3600.0, 3600.0)
+    nodes: dict[str, Node[Any, Any]] = {"coordinator": Coordinator(presumption, vote_timeout_seconds=forever)}
+    for bank_name in ("hot", "cold"):
+        nodes[bank_name] = Participant(bank_name, inquire_seconds=forever, lock_timeout_seconds=forever)
+    for number in range(1, client_count + 1):
+        work = frozenset({("hot", frozenset({("record", 1)})), ("cold", frozenset({(f"account {number}", 1)}))})
+        transfers = tuple(Transfer(f"t{number}.{turn}", work) for turn in range(1, transfer_count + 1))
+        nodes[f"client {number}"] = Client("coordinator", transfers, retry_seconds=forever)
+    return nodes
+
+
+def participants_of(nodes: Nodes) -> list[str]:
+    """Return the names of the participants, in the order of `nodes`."""
+    return [name for name, node in nodes.items() if isinstance(node, Participant)]
+
+
+def run_with(
+    timing: CommitTiming,
+    nodes: Nodes,
+    *,
+    seed: int,
+    faults: Sequence[Fault] = (),
+    loss_probability: float = 0.0,
+    until_seconds: float | None = None,
+) -> Run:
+    """Simulate `nodes` with the legs and the forced writes of `timing`.
+
+    Parameters
+    ----------
+    timing
+        Its request leg is that of every message except those from participants to the coordinator, which take its vote
+        leg. Its number of participants is not used.
+    nodes
+        Such as :func:`bank` returns.
+    seed, faults, until_seconds
+        See :func:`~distlib.runtimes.simulation.simulate`.
+    loss_probability
+        Of each message between coordinator and participants, and among participants; the client's are never lost.
+    """
+    names = participants_of(nodes)
+    vote = Link(timing.vote or timing.request, loss_probability)
+    links = {(name, "coordinator"): vote for name in names}
+    for client in nodes.keys() - {"coordinator", *names}:
+        links |= {pair: Link(timing.request) for pair in ((client, "coordinator"), ("coordinator", client))}
+    disks: dict[str, Law] = {name: Constant(timing.participant_force_seconds) for name in names}
+    disks["coordinator"] = Constant(timing.coordinator_force_seconds)
+    return simulate(
+        nodes,
+        seed=seed,
+        network=Network(Link(timing.request, loss_probability), links),
+        save_latency=disks,
+        faults=faults,
+        until_seconds=until_seconds,
+    )
+
+
+def state_label(node: Node[Any, Any]) -> tuple[str, str] | None:
+    """Return what a figure writes on the lane of `node`, and in which tone, about its latest transaction."""
+    tones = {State.PREPARED: "wait", State.COMMITTED: "good", State.ABORTED: "bad"}
+    if isinstance(node, Participant) and node.log.records:
+        state = node.log.records[-1][1].state
+        return ("in doubt" if state is State.PREPARED else state.value), tones[state]
+    if isinstance(node, Participant) and node.waiting:
+        return "waits for lock", "calm"
+    if isinstance(node, Coordinator) and node.ballots:
+        return "collecting", "calm"
+    if isinstance(node, Coordinator) and node.log.records:
+        state = node.log.records[-1][1].state
+        return state.value, tones[state]
+    if isinstance(node, Coordinator) and node.presumed:
+        return "aborted", "bad"
+    return None
+
+
+# ------------------------------------------------------------------------------------------------- what a run shows
+
+
+def commit_latencies(trace: Trace, coordinator: str = "coordinator") -> dict[str, float]:
+    """Return, for each committed transaction, the seconds from the first request sent to the decision on disk."""
+    asked: dict[str, float] = {}
+    latencies: dict[str, float] = {}
+    for event in trace.of(Kind.SEND, Kind.SAVE, node=coordinator):
+        if event.kind is Kind.SEND and isinstance(event.value, Prepare):
+            asked.setdefault(event.value.transaction, event.time_seconds)
+        elif event.kind is Kind.SAVE:
+            for transaction, record in event.value.records:
+                if record.state is State.COMMITTED and transaction not in latencies:
+                    latencies[transaction] = event.time_seconds - asked[transaction]
+    return latencies
+
+
+def in_doubt_seconds(trace: Trace) -> list[float]:
+    """Return the seconds from each yes vote sent to the decision's arrival, for those that were told."""
+    return _spans(trace, Kind.SEND, lambda value: isinstance(value, Vote) and value.yes)
+
+
+def lock_hold_seconds(trace: Trace) -> list[float]:
+    """Return the seconds from each request's arrival to the decision's, for participants that had not to wait."""
+    return _spans(trace, Kind.DELIVER, lambda value: isinstance(value, Prepare))
+
+
+def _spans(trace: Trace, opening: Kind, opens: Any) -> list[float]:
+    """Return the seconds from each first opening event to the first decision, by participant and transaction."""
+    opened: dict[tuple[str, str], float] = {}
+    spans = []
+    for event in trace.of(opening, Kind.DELIVER):
+        if event.kind is opening and opens(event.value):
+            opened.setdefault((event.node, event.value.transaction), event.time_seconds)
+        elif event.kind is Kind.DELIVER and isinstance(event.value, Decision):
+            since = opened.pop((event.node, event.value.transaction), None)
+            if since is not None:
+                spans.append(event.time_seconds - since)
+    return spans
+
+
+def between_participants_and_coordinator(run: Run) -> int:
+    """Return how many messages went between coordinator and participants; the client's are left out."""
+    participants = set(participants_of({name: node for name, node in run.nodes.items() if node is not None}))
+    return sum(1 for event in run.trace.of(Kind.SEND) if {event.node, event.peer} & participants)
+
+
+# ------------------------------------------------------------------------------------------------------ crash points
+
+
+@dataclass(frozen=True)
+class Fate:
+    """How one participant ended when the coordinator never came back.
+
+    Parameters
+    ----------
+    state
+        "committed", "aborted", "in doubt", or "untouched" if the transaction never reached it.
+    asked
+        Whether it had to ask the others to get there.
+    """
+
+    state: str
+    asked: bool = False
+
+
+def crash_points(timing: CommitTiming, nodes: Nodes, *, seed: int) -> list[str]:
+    """Return what the coordinator does in a run without faults, effect by effect: a crash may follow each.
+
+    Item k is the k-th effect, as :class:`~distlib.runtimes.faults.CrashAfterEffect` counts; item 0 stands for a crash
+    before any.
+    """
+    run = run_with(timing, nodes, seed=seed)
+    points = ["nothing yet"]
+    for event in run.trace.of(Kind.SEND, Kind.SAVE, Kind.SET_TIMER, Kind.CANCEL_TIMER, node="coordinator"):
+        target = f" to {event.peer}" if event.peer else ""
+        value = " ".join(map(str, event.value)) if isinstance(event.value, tuple) else str(event.value)
+        points.append(f"{event.kind.value} {value}{target}")
+    return points
+
+
+def fates(
+    timing: CommitTiming, nodes: Nodes, *, seed: int, crash_point: int, until_seconds: float = 30.0
+) -> dict[str, Fate]:
+    """Return how each participant ends if the coordinator crashes for good after its effect number `crash_point`.
+
+    By `until_seconds` all have asked whom they can ask, several times.
+    """
+    crash = CrashAfterEffect("coordinator", crash_point)
+    run = run_with(timing, nodes, seed=seed, faults=[crash], until_seconds=until_seconds)
+    doubtful = {name for name, _ in in_doubt(run.world)}
+    ended = {}
+    for name in participants_of(nodes):
+        node = run.nodes[name]
+        assert isinstance(node, Participant)
+        asked = bool(run.trace.of(Kind.TIMER, node=name))
+        if name in doubtful:
+            ended[name] = Fate("in doubt", asked)
+        elif not node.log.records:
+            ended[name] = Fate("untouched")
+        else:
+            ended[name] = Fate(node.log.records[-1][1].state.value, asked)
+    return ended
+
+
+def was_asked(run: Run) -> bool:
+    """Return whether the coordinator lived to send a request."""
+    return bool(run.trace.of(Kind.SEND, node="coordinator", where=lambda event: isinstance(event.value, Prepare)))
+
+
+def is_blocked(run: Run) -> bool:
+    """Return whether a live participant is in doubt at the end of the run."""
+    return bool(in_doubt(run.world))

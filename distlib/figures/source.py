@@ -1,0 +1,60 @@
+"""The source of what runs, shown where it is taught: never a copy, so it cannot go stale."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from typing import Any
+
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+__all__ = ["Source", "source"]
+
+
+class Source:
+    """Python source that shows itself with the colours of the page around it.
+
+    Parameters
+    ----------
+    text
+        The source.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        coloured = highlight(self.text, PythonLexer(), HtmlFormatter(nowrap=True))
+        box = f'<div class="highlight ds-source" tabindex="0" role="region"
+        aria-label="source"><pre>{coloured}</pre></div>' return {"text/html": box, "text/plain": self.text}
+
+
+def source(*objects: Any) -> Source:
+    """Return the source of classes, methods or functions, one after another.
+
+    Parameters
+    ----------
+    *objects
+        What to show; at least one.
+
+    Raises
+    ------
+    ValueError
+        If none is named.
+    TypeError
+        If one has no source in Python.
+
+    Examples
+    --------
+    >>> from distlib.node import words
+    >>> print(source(words).text.splitlines()[0])
+    def words(name: Hashable) -> str:
+    """
+    if not objects:
+        raise ValueError("`objects` must name at least one class or function to show, got none")
+    return Source("\n".join(textwrap.dedent(inspect.getsource(thing)) for thing in objects))
