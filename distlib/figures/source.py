@@ -30,8 +30,8 @@ class Source:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         coloured = highlight(self.text, PythonLexer(), HtmlFormatter(nowrap=True))
-        box = f'<div class="highlight ds-source" tabindex="0" role="region"
-        aria-label="source"><pre>{coloured}</pre></div>' return {"text/html": box, "text/plain": self.text}
+        opening = '<div class="highlight ds-source" tabindex="0" role="region" aria-label="source">'
+        return {"text/html": f"{opening}<pre>{coloured}</pre></div>", "text/plain": self.text}
 
 
 def source(*objects: Any) -> Source:
