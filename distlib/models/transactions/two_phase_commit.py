@@ -40,8 +40,8 @@ from distlib.models.order_statistics import (
     maximum_mean,
     order_statistic_quantile,
     order_statistic_sf,
-    sum_of,
 )
+from distlib.models.sums import sum_of
 
 __all__ = [
     "CommitTiming",
