@@ -32,8 +32,8 @@ from itertools import permutations, product
 from numbers import Number
 from typing import Any, TypeAlias
 
-from distlib.node import Complete, Invoke
-from distlib.runtimes.state_space import COPY_BITS, FIELD, LOCAL_BITS, History, Local, Operated, Reaction, Space
+from distlib.runtimes.real_time_order import History, Operated
+from distlib.runtimes.state_space import COPY_BITS, FIELD, Local, Reaction, Space
 from distlib.runtimes.trace import Kind
 
 __all__ = ["Permutation", "Symmetry", "rename"]
@@ -156,7 +156,9 @@ class Symmetry:
             raise ValueError(f"`symmetry` must not name a node twice, got {[sorted(group) for group in groups]}")
         self._group_of = {member: number for number, group in enumerate(self.groups) for member in group}
         self._neighbours = [
-            self._exchange(first, second) for group in self.groups for first, second in zip(group, group[1:], strict=False)
+            self._exchange(first, second)
+            for group in self.groups
+            for first, second in zip(group, group[1:], strict=False)
         ]
         self._renamed_locals: dict[tuple[Permutation, int, int], int] = {}
         self._renamed_messages: dict[tuple[Permutation, int], int] = {}
@@ -201,8 +203,12 @@ class Symmetry:
                         f"{space.names[target]!r} would be {expected!r}, but it is {found!r} (an ordered tuple of names? "
                         "use a frozenset)"
                     )
-                if isinstance(budgets, Mapping) and budgets.get(space.names[node], 0) != budgets.get(space.names[target], 0):
-                    raise ValueError(f"`symmetry`: `crashes` differs between {space.names[node]!r} and {space.names[target]!r}")
+                if isinstance(budgets, Mapping) and budgets.get(space.names[node], 0) != budgets.get(
+                    space.names[target], 0
+                ):
+                    raise ValueError(
+                        f"`symmetry`: `crashes` differs between {space.names[node]!r} and {space.names[target]!r}"
+                    )
 
     def _check_reactions(self) -> None:
         """Check what the nodes did since the last check; that makes them do more, until every image was checked."""
@@ -306,7 +312,7 @@ class Symmetry:
                 queue = space.queues.values[(state >> shift) & FIELD]
                 if queue:
                     image = tuple(self.rename_message(permutation, message) for message in queue)
-                    place = space.link_shift((permutation[source], permutation[target], None))
+                    place = space.link_place(permutation[source], permutation[target])
                     contents |= space.queues.number(image) << place
             return contents
         width = 1 if space.network == "set" else COPY_BITS
@@ -385,7 +391,14 @@ class Symmetry:
             else:
                 alone.append(view)
         others.sort()
-        return self._class((self._local_view(node, node, (state >> space.shifts[node]) & FIELD), tuple(alone), tuple(others), self._network_view(node, state)))
+        return self._class(
+            (
+                self._local_view(node, node, (state >> space.shifts[node]) & FIELD),
+                tuple(alone),
+                tuple(others),
+                self._network_view(node, state),
+            )
+        )
 
     def _local_view(self, node: int, other: int, number: int) -> int:
         key = (other, number)
@@ -413,7 +426,10 @@ class Symmetry:
 
     def _blurred_names(self, node: int) -> dict[str, Hashable]:
         names = self._space.names
-        return {names[member]: ("other", group) if member != node else _Self.SELF for member, group in self._group_of.items()}
+        return {
+            names[member]: ("other", group) if member != node else _Self.SELF
+            for member, group in self._group_of.items()
+        }
 
     def _class(self, view: Hashable) -> int:
         """Return a number for a view. In order of discovery: that order is arbitrary, but the same all along."""
