@@ -151,7 +151,7 @@ class SumLaw:
     def rvs(self, *, size: Any = 1, random_state: np.random.Generator | None = None) -> Floats:
         generator = np.random.default_rng(random_state)
         draws = self.law_a.rvs(size=size, random_state=generator)
-        return np.asarray(draws) + np.asarray(self.law_b.rvs(size=size, random_state=generator))
+        return np.asarray(draws + self.law_b.rvs(size=size, random_state=generator))
 
     def _chance(self, x: ArrayLike, side: str) -> Floats:
         """Return P(A+B <= x) if `side` is "cdf", P(A+B > x) if it is "sf"."""
