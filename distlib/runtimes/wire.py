@@ -256,7 +256,7 @@ class Codec:
             and all(check(item) for check, item in zip(checks, value, strict=True))
         )
 
-    def _register(self, kind: Any) -> None:
+    def _register(self, kind: type) -> None:
         known = self._classes.setdefault(kind.__name__, kind)
         if known is not kind or kind.__name__ == _FROZENSET:
             raise TypeError(
@@ -265,12 +265,13 @@ class Codec:
             )
         if kind in self._fields or issubclass(kind, Enum):
             return
-        if not kind.__dataclass_params__.frozen:
+        dataclass: Any = kind
+        if not dataclass.__dataclass_params__.frozen:
             raise TypeError(f"{kind.__qualname__} must be a frozen dataclass, or it could change after it was sent")
         hints = _hints(kind)
         # The entry comes first, so that a class may have fields of its own type.
         fields = self._fields[kind] = {}
-        for field in dataclasses.fields(kind):
+        for field in dataclasses.fields(dataclass):
             if not field.init:
                 raise TypeError(f"`{field.name}` of {kind.__qualname__} must be a parameter of its constructor")
             fields[field.name] = self._compile(hints[field.name]), hints[field.name]
