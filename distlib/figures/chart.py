@@ -2,9 +2,10 @@
 
 Theory of operation
 -------------------
-The quantity on the vertical axis is named above it, lying, because a standing text is read with the head tilted (Tufte, *The Visual
-Display of Quantitative Information*, second edition, 2001, chapter 9). A line is named at its end where there is room for that, so that the eye need not
-travel to a legend; otherwise a legend stands on top. Each series has a colour, a dash and a marker, and any one of the three suffices to tell it.
+The quantity on the vertical axis is named above it, lying, because a standing text is read with the head tilted
+(Tufte, *The Visual Display of Quantitative Information*, second edition, 2001, chapter 9). A line is named at its end
+where there is room for that, so that the eye need not travel to a legend; otherwise a legend stands on top. Each
+series has a colour, a dash and a marker, and any one of the three suffices to tell it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 from distlib.figures import svg
@@ -108,12 +110,18 @@ class Chart:
         x_ticks = self.x_ticks
         if x_ticks is None:
             x_ticks = list(zip(values, svg.tick_labels(values, log=self.x_kind == "log"), strict=True))
-        grid = [svg.segment((self.left, self.y(value)), (self.right, self.y(value)), "ds-thin") for value, _ in y_ticks]
+        grid = [svg.segment((self.left, self.y(value)), (self.right, self.y(value)), "ds-grid") for value, _ in y_ticks]
         numbers = [svg.text(self.left - 8, self.y(value) + 4.5, shown, "ds-e") for value, shown in y_ticks]
-        for value, shown in x_ticks:
-            numbers.append(svg.text(self.x(value), self.bottom + 19, shown, "ds-m"))
-            if self.x_ticks is None:
-                grid.append(svg.segment((self.x(value), self.bottom), (self.x(value), self.bottom + 5), "ds-thin"))
+        numbers += [svg.text(self.x(value), self.bottom + 19, shown, "ds-m") for value, shown in x_ticks]
+        stops = [] if self.x_ticks is not None else [(self.x(value), 5.0) for value, _ in x_ticks]
+        if self.x_kind == "log":
+            stops += [(self.x(value), 3.0) for value in svg.minor_ticks(*self.x_limits)]
+        strokes = [svg.path_data([(x, self.bottom), (x, self.bottom + length)]) for x, length in stops]
+        if self.y_kind == "log":
+            heights = [self.y(value) for value in svg.minor_ticks(*self.y_limits)]
+            strokes += [svg.path_data([(self.left - 3, y), (self.left, y)]) for y in heights]
+        if strokes:
+            grid.append(svg.element("path", class_="ds-thin ds-soft", d="".join(strokes)))
         self.elements.append(svg.group(grid, "ds-faint"))
         self.elements.append(svg.segment((self.left, self.bottom), (self.right, self.bottom), "ds-thin ds-soft"))
         self.elements.append(svg.group(numbers, "ds-soft"))
@@ -144,7 +152,7 @@ class Chart:
 
     def clip(self, *elements: str) -> str:
         """Cut elements off at the edges of the plot: an inner ``<svg>`` does that without an ``id``."""
-        x, y, width, height = self.left - 7, self.top - 7, self.right - self.left + 14, self.bottom - self.top + 14
+        x, y, width, height = self.left - 1, self.top - 1, self.right - self.left + 2, self.bottom - self.top + 2
         numbers = [svg.number(value) for value in (x, y, width, height)]
         inner = 'x="{0}" y="{1}" width="{2}" height="{3}" viewBox="{0} {1} {2} {3}"'.format(*numbers)
         return f"<svg {inner}>{''.join(elements)}</svg>"
@@ -160,7 +168,7 @@ class Chart:
         """Draw a curve through values."""
         points = svg.simplify([(self.x(x), self.y(y)) for x, y in values])
         drawn = svg.path(points, css)
-        self.segments += list(zip(points, points[1:], strict=False))
+        self.segments += list(pairwise(points))
         self.elements.append(drawn if all(self.inside(x, y) for x, y in values) else self.clip(drawn))
 
     def band(self, xs: Sequence[float], low: Sequence[float], high: Sequence[float], css: str) -> None:
@@ -172,7 +180,7 @@ class Chart:
         self.elements.append(drawn if whole else self.clip(drawn))
 
     def end_label(self, entries: Sequence[tuple[str, float, str]]) -> None:
-        """Write labels to the right of the plot: (words, value on the vertical axis, classes), moved apart where they collide."""
+        """Write labels to the right of the plot, moved apart where they collide: (words, value on the axis, classes)."""
         wanted = sorted(((min(max(self.y(y), self.top), self.bottom), words, css) for words, y, css in entries))
         heights = spread([y for y, _, _ in wanted], LABEL_GAP, self.top, self.bottom)
         for (y, words, css), at in zip(wanted, heights, strict=True):
@@ -187,20 +195,37 @@ class Chart:
             x, y = self.x(note.x), self.y(note.y)
             self.elements.append(svg.circle((x, y), 4.5, "ds-open"))
             self.boxes.append(Box(x - 6, y - 6, x + 6, y + 6))
-            offsets = ((half + 16, -18), (-half - 16, -18), (half + 16, 18), (-half - 16, 18), (0, -30), (0, 30), (0, -52), (0, 52))
+            offsets = (
+                (half + 16, -18),
+                (-half - 16, -18),
+                (half + 16, 18),
+                (-half - 16, 18),
+                (0, -30),
+                (0, 30),
+                (0, -52),
+                (0, 52),
+            )
             places = [Place(x + right, y + down, index * 2.0) for index, (right, down) in enumerate(offsets)]
         elif note.x is not None:
             x = self.x(note.x)
+            self.segments.append(((x, self.top), (x, self.bottom)))
             self.elements.append(svg.segment((x, self.top), (x, self.bottom), "ds-thin ds-dash ds-soft"))
             heights = [self.top + 8 + 18 * step for step in range(int((self.bottom - self.top) / 18))]
             places = [Place(x + side * (half + 6), y, (y - self.top) / 30) for y in heights for side in (1, -1)]
         else:
             y = self.y(note.y or 0.0)
+            self.segments.append(((self.left, y), (self.right, y)))
             self.elements.append(svg.segment((self.left, y), (self.right, y), "ds-thin ds-dash ds-soft"))
             shares = [step / 10 for step in range(11)]
             room = self.right - self.left - 2 * half - 8
-            places = [Place(self.right - half - 4 - share * room, y + side * 10, share) for share in shares for side in (-1, 1)]
-        places = [at for at in places if self.left <= at.x - half and at.x + half <= self.width and at.y > self.top - 6] or places
+            places = [
+                Place(self.right - half - 4 - share * room, y + side * 10, share)
+                for share in shares
+                for side in (-1, 1)
+            ]
+        places = [
+            at for at in places if self.left <= at.x - half and at.x + half <= self.width and at.y > self.top - 6
+        ] or places
         self.labels.append(Label(note.text, places, "ds-halo", TEXT))
 
     def finish(self, kind: str) -> svg.Drawing:

@@ -2,13 +2,14 @@
 
 Theory of operation
 -------------------
-A figure is its HTML. ``text/html`` holds a ``<figure>`` with one inline ``<svg>`` whose colours are CSS variables that the page may set
-(``--ds-ink``, ``--ds-blue`` …) and that fall back first to those of Sphinx's and JupyterLab's themes and then to fixed
-values. So one output is right in the book, in JupyterLab, in both themes, on paper and in a bare file.
+A figure is its HTML. ``text/html`` holds a ``<figure>`` with one inline ``<svg>`` whose colours are CSS variables
+that the page may set (``--ds-ink``, ``--ds-blue`` …) and that fall back first to those of Sphinx's and JupyterLab's
+themes and then to fixed values. So one output is right in the book, in JupyterLab, in both themes, on paper and in a
+bare file.
 
-The picture sits in a box that scrolls sideways, so that a wide diagram never makes the *page* wider than a phone; the drawing shrinks
-until its smallest text is 11 pixels high and no further. The box can be focused, so the arrow keys scroll it
-(WCAG 2.2, 2.1.1). Its text alternative is a ``<desc>`` that names what the figure shows (WCAG 2.2, 1.1.1).
+The picture sits in a box that scrolls sideways, so that a wide diagram never makes the *page* wider than a phone; the
+drawing shrinks until its smallest text is 11 pixels high and no further. The box can be focused, so the arrow keys
+scroll it (WCAG 2.2, 2.1.1). Its text alternative is a ``<desc>`` that names what the figure shows (WCAG 2.2, 1.1.1).
 
 Examples
 --------
@@ -16,7 +17,7 @@ Examples
 >>> dot = Figure(Drawing(20, 20, (circle((10, 10), 5, "ds-fill"),)), alt="A dot.", caption="One dot.", identifier="dot")
 >>> print(dot)
 [Figure: A dot.]
->>> dot.html.startswith('<figure class="ds-figure" id="dot">')
+>>> dot.html.startswith('<figure class="ds-figure" id="dot"')
 True
 """
 
@@ -35,6 +36,7 @@ from distlib.figures.svg import Drawing, escape, number
 __all__ = ["Figure", "Frame", "Row", "Shown", "side_by_side"]
 
 SMALLEST_TEXT_PIXELS = 11
+LARGEST_STRETCH = 1.15  # A drawing grows a little where its column has room, so that figures end where the text does.
 
 
 class Shown(ABC):
@@ -47,8 +49,8 @@ class Shown(ABC):
     caption
         What stands under it. Text between backticks is set as code.
     identifier
-        Its ``id`` on the page: a lowercase letter, then lowercase letters, digits and hyphens. By default it follows from
-        the words.
+        Its ``id`` on the page: a lowercase letter, then lowercase letters, digits and hyphens. By default it follows
+        from the words.
     """
 
     def __init__(self, *, alt: str, caption: str, identifier: str | None = None) -> None:
@@ -113,8 +115,8 @@ class Figure(Shown):
     @cached_property
     def html(self) -> str:
         return (
-            f'<figure class="ds-figure" id="{self.identifier}"><style>{stylesheet()}</style>'
-            f"{scroll_box(self.drawing, self.identifier, self.alt)}"
+            f'<figure class="ds-figure" id="{self.identifier}" style="--d-least:{number(narrowest(self.drawing))}px">'
+            f"<style>{stylesheet()}</style>{scroll_box(self.drawing, self.identifier, self.alt)}"
             f"<figcaption>{inline(self.caption)}</figcaption></figure>"
         )
 
@@ -176,7 +178,9 @@ class Row:
 
 
 def side_by_side(*figures: Shown) -> Row:
-    """Show figures beside each other, for comparing; on a narrow page below each other.
+    """Show figures beside each other, for comparing; below each other where they do not fit.
+
+    In the book's column two plots fit whose `width` is at most 400.
 
     Raises
     ------
@@ -188,17 +192,24 @@ def side_by_side(*figures: Shown) -> Row:
 
 def scroll_box(drawing: Drawing, identifier: str, alt: str) -> str:
     """Return the drawing with its text alternative, in a box that scrolls sideways where the page is too narrow."""
-    narrowest = drawing.width * min(1.0, SMALLEST_TEXT_PIXELS / drawing.text_pixels)
     described = (
         f'role="img" aria-labelledby="{identifier}-title {identifier}-desc" '
-        f'style="min-width:{number(narrowest)}px;max-width:{number(drawing.width)}px"'
+        f'style="min-width:{number(narrowest(drawing))}px;max-width:{number(drawing.width * LARGEST_STRETCH)}px"'
     )
-    words = f'<title id="{identifier}-title">{escape(drawing.kind)}</title><desc id="{identifier}-desc">{escape(alt)}</desc>'
+    words = (
+        f'<title id="{identifier}-title">{escape(drawing.kind)}</title>'
+        f'<desc id="{identifier}-desc">{escape(alt)}</desc>'
+    )
     label = escape(f"{drawing.kind}, scrolls sideways where it is wider than the page")
     return (
         f'<div class="ds-scroll" role="group" tabindex="0" aria-label="{label}">'
         f"{drawing.markup(words, extra=described)}</div>"
     )
+
+
+def narrowest(drawing: Drawing) -> float:
+    """Return the width in pixels below which a drawing's text could not be read."""
+    return drawing.width * min(1.0, SMALLEST_TEXT_PIXELS / drawing.text_pixels)
 
 
 def inline(words: str) -> str:
@@ -252,8 +263,7 @@ def _identifier(given: str | None, alt: str, caption: str) -> str:
         return "ds-" + hashlib.sha256(f"{alt}\n{caption}".encode()).hexdigest()[:10]
     if not re.fullmatch(r"[a-z][a-z0-9-]*", given):
         raise ValueError(
-            "`identifier` must be a lowercase letter followed by lowercase letters, digits and hyphens, "
-            f"got {given!r}"
+            f"`identifier` must be a lowercase letter followed by lowercase letters, digits and hyphens, got {given!r}"
         )
     return given
 

@@ -2,24 +2,26 @@
 
 Theory of operation
 -------------------
-An :class:`Interactive` is a function from the positions of a few dials to a picture. Its output carries two views of the same thing.
+An :class:`Interactive` is a function from the positions of a few dials to a picture. Its output carries two views of
+the same thing.
 
 *In Jupyter* it is a widget: a slider for each dial, and the function is called again whenever one moves.
 
-*In the book* it is its twin: plain HTML in which every picture is there already, because there is no kernel to call. A dial is an
-``<input type="range">``, so it has a name, a role and a value for screen readers, and arrow keys, without a line of script. What
-the pictures have in common (axes, labels, curves that a dial does not move) is stored once: the elements of
-all drawings are numbered in a table, and a picture is a list of numbers. The script only swaps pictures and texts; it makes no request, so the page works
-from a file; it leaves nothing global behind.
+*In the book* it is its twin: plain HTML in which every picture is there already, because there is no kernel to call.
+A dial is an ``<input type="range">``, so it has a name, a role and a value for screen readers, and arrow keys,
+without a line of script. What the pictures have in common (axes, labels, curves that a dial does not move) is stored
+once: the elements of all drawings are numbered in a table, and a picture is a list of numbers. The script only swaps
+pictures and texts; it makes no request, so the page works from a file; it leaves nothing global behind.
 
-*On paper*, and where scripts are off, the default picture stands there with the values of its dials and its summary. So the
-default should tell the story.
+*On paper*, and where scripts are off, the default picture stands there with the values of its dials and its summary.
+So the default should tell the story.
 
 Examples
 --------
 >>> from distlib.figures.plots import frame_lines
 >>> def draw(slope):
-...     return frame_lines({"line": ([0, 1], [0, slope])}, summary=f"It ends at {slope}.", x_label="x (s)", y_label="y (m)",
+...     return frame_lines({"line": ([0, 1], [0, slope])}, summary=f"It ends at {slope}.", x_label="x (s)", y_label="y
+(m)",
 ...                        x_limits=(0, 1), y_limits=(0, 3))
 >>> figure = Interactive(draw, [Dial("slope", (1, 2, 3), 2, "slope", "m/s")], alt="A line.", caption="A line.")
 >>> figure, figure.summary(slope=3)
@@ -106,8 +108,9 @@ class Interactive(Shown):
     Parameters
     ----------
     draw
-        Called with a value for each dial by name; returns a :class:`Frame`, or a figure, whose `alt` then is the summary. It must return the
-        same for the same values, and its drawings must all have the same size, or the page would jump.
+        Called with a value for each dial by name; returns a :class:`Frame`, or a figure, whose `alt` then is the
+        summary. It must return the same for the same values, and its drawings must all have the same size, or the
+        page would jump.
     dials
         One or more. All combinations of their values are drawn when the figure is shown.
     alt
@@ -118,7 +121,8 @@ class Interactive(Shown):
     Raises
     ------
     ValueError
-        If dials share a name or there are none, there are more than 1000 combinations, a summary is empty, or the drawings differ in size.
+        If dials share a name or there are none, there are more than 1000 combinations, a summary is empty, or the
+        drawings differ in size.
     """
 
     def __init__(
@@ -182,7 +186,8 @@ class Interactive(Shown):
             frame = self.frame(**settings)
             if frame.drawing.view_box != default.drawing.view_box:
                 raise ValueError(
-                    f"all drawings must have the size {default.drawing.view_box!r}, got {frame.drawing.view_box!r} for {settings}"
+                    f"all drawings must have the size {default.drawing.view_box!r}, "
+                    f"got {frame.drawing.view_box!r} for {settings}"
                 )
             frames.append([elements.setdefault(element, len(elements)) for element in frame.drawing.elements])
             summaries.append(frame.summary)
@@ -193,13 +198,19 @@ class Interactive(Shown):
             "frames": frames,
             "elements": list(elements),
         }
-        return self._figure(default, "".join(map(self._control, range(len(self.dials)))), _data(table) + self._script(), summaries)
+        return self._figure(
+            default, "".join(map(self._control, range(len(self.dials)))), _data(table) + self._script(), summaries
+        )
 
     def _figure(self, frame: Frame, controls: str, scripts: str, summaries: Sequence[str]) -> str:
         """Put the parts together."""
         drawing = frame.drawing
         framed = Drawing(
-            drawing.width, drawing.height, (f'<g class="ds-frame">{drawing.body}</g>',), drawing.kind, drawing.text_pixels
+            drawing.width,
+            drawing.height,
+            (f'<g class="ds-frame">{drawing.body}</g>',),
+            drawing.kind,
+            drawing.text_pixels,
         )
         inputs = " ".join(f"{self.identifier}-{dial.name.replace('_', '-')}" for dial in self.dials)
         dials = f'<div class="ds-dials">{controls}</div>' if controls else ""
@@ -219,8 +230,8 @@ class Interactive(Shown):
         widest = max(len(dial.words(value)) for value in dial.values)
         return (
             f'<div class="ds-dial"><label for="{identifier}">{escape(dial.title)}</label>'
-            f'<input type="range" id="{identifier}" min="0" max="{len(dial.values) - 1}" step="1" value="{dial.position}" '
-            f'aria-valuetext="{shown}" autocomplete="off" disabled>'
+            f'<input type="range" id="{identifier}" min="0" max="{len(dial.values) - 1}" step="1" '
+            f'value="{dial.position}" aria-valuetext="{shown}" autocomplete="off" disabled>'
             f'<span class="ds-value" style="min-width:{widest}ch">{shown}</span></div>'
         )
 

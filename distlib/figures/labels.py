@@ -3,11 +3,12 @@
 Theory of operation
 -------------------
 Each label comes with a handful of places, each with a cost of its own (how far it is from where one would look for it).
-A label at a place pays for the area that it covers of other labels and of marks, and for each line that runs through it.
-Labels are set one after another, each at its cheapest place, and then gone over again, a few times, because a
-later label may have taken the place that an earlier one would have left free. This is local search on the point-feature labelling
-problem, which is NP-hard (Christensen, Marks and Shieber, *ACM Transactions on Graphics* 14(3), 1995, section 3); the few dozen labels of a diagram need no more.
-The result depends on nothing but the arguments.
+A label at a place pays for the area that it covers of other labels and of marks, and for each line that runs through
+it. Labels are set one after another, each at its cheapest place, and then gone over again, a few times, because a
+later label may have taken the place that an earlier one would have left free. This is local search on the
+point-feature labelling problem, which is NP-hard (Christensen, Marks and Shieber, *ACM Transactions on Graphics*
+14(3), 1995, section 3); the few dozen labels of a diagram need no more. The result depends on nothing but the
+arguments.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ROUNDS = 3
 COVERED_TEXT_COST = 1.0  # a pixel² of another label
 COVERED_MARK_COST = 0.6  # a pixel² of a mark
 CROSSED_LINE_COST = 14.0  # a line through the label
-DROPPED_SHARE = 0.2  # a label of which other labels cover more than this share cannot be read, and is left out
+DROPPED_SHARE = 0.2  # a label of which marks and others cover more than this share cannot be read, and is left out
 
 
 class Box(NamedTuple):
@@ -120,11 +121,12 @@ def place(
     Returns
     -------
     list
-        Each label with its place, in the order given. A label that others would cover has none.
+        Each label with its place, in the order given. A label that would lie under a mark or another label has none.
 
     Examples
     --------
-    >>> [placed.at.x for placed in place([Label("one", (Place(0, 0),)), Label("two", (Place(5, 0), Place(50, 0, 2.0)))])]
+    >>> labels = [Label("one", (Place(0, 0),)), Label("two", (Place(5, 0), Place(50, 0, 2.0)))]
+    >>> [placed.at.x for placed in place(labels)]
     [0, 50]
     """
     fixed = [[_fixed_cost(label, at, marks, lines) for at in label.places] for label in labels]
@@ -141,7 +143,7 @@ def place(
             chosen[index] = min(range(len(costs)), key=costs.__getitem__) if costs else None
         if chosen == before:
             break
-    return _readable(labels, boxes, chosen)
+    return _readable(labels, boxes, chosen, marks)
 
 
 def _fixed_cost(label: Label, at: Place, marks: Sequence[Box], lines: Sequence[tuple[Point, Point]]) -> float:
@@ -152,9 +154,11 @@ def _fixed_cost(label: Label, at: Place, marks: Sequence[Box], lines: Sequence[t
     return at.cost + COVERED_MARK_COST * covered + CROSSED_LINE_COST * crossed
 
 
-def _readable(labels: Sequence[Label], boxes: Sequence[Sequence[Box]], chosen: Sequence[int | None]) -> list[Placed]:
-    """Leave out the labels that lie under earlier ones."""
-    kept: list[Box] = []
+def _readable(
+    labels: Sequence[Label], boxes: Sequence[Sequence[Box]], chosen: Sequence[int | None], marks: Sequence[Box]
+) -> list[Placed]:
+    """Leave out the labels that lie under marks or under earlier labels."""
+    kept = list(marks)
     result = []
     for label, candidates, index in zip(labels, boxes, chosen, strict=True):
         if index is None:

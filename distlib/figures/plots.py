@@ -2,12 +2,13 @@
 
 Theory of operation
 -------------------
-Each function turns numbers into a :class:`~distlib.figures.chart.Chart`, which knows about axes and labels, and that into SVG by hand.
-No plotting library is loaded: a plot is a few kilobytes, takes a few milliseconds, and stays the same to the byte
-whatever is installed. The functions named ``draw_…`` return the drawing alone, for frames of interactive figures.
+Each function turns numbers into a :class:`~distlib.figures.chart.Chart`, which knows about axes and labels, and that
+into SVG by hand. No plotting library is loaded: a plot is a few kilobytes, takes a few milliseconds, and stays the
+same to the byte whatever is installed. The functions named ``draw_…`` return the drawing alone, for frames of
+interactive figures.
 
-The signature of the book is :func:`compare`: what was predicted is a line, what was simulated is points with their 95 % intervals, what was
-measured is diamonds.
+The signature of the book is :func:`compare`: what was predicted is a line, what was simulated is points with their 95
+% intervals, what was measured is diamonds.
 """
 
 from __future__ import annotations
@@ -158,7 +159,8 @@ def lines(
 
     Examples
     --------
-    >>> lines({"square": ([0, 1, 2], [0, 1, 4])}, x_label="side (m)", y_label="area (m²)", alt="A curve.", caption="Area.")
+    >>> lines({"square": ([0, 1, 2], [0, 1, 4])}, x_label="side (m)", y_label="area (m²)", alt="A curve.",
+    ...       caption="Area.")
     [Figure: A curve.]
     """
     drawing = draw_lines(series, x_label=x_label, y_label=y_label, **options)
@@ -488,7 +490,9 @@ def draw_compare(
             if label in clouds[name]:
                 _draw_points(chart, clouds[name][label], shape, _colour(index, name, alone))
     if direct:
-        chart.end_label([(label, _last_inside(chart, curve), tone(k)) for k, (label, curve) in enumerate(model.items())])
+        chart.end_label(
+            [(label, _last_inside(chart, curve), tone(k)) for k, (label, curve) in enumerate(model.items())]
+        )
     return chart.finish("Prediction against simulation")
 
 
@@ -532,7 +536,8 @@ def _estimates(name: str, label: str, rows: ArrayLike, at: Floats) -> _Curve:
     table = np.asarray(rows, dtype=float)
     if table.shape != (len(at), 3):
         raise ValueError(
-            f"`{name}` must have a row (estimate, low, high) for each of the {len(at)} values of x, got the shape {table.shape}"
+            f"`{name}` must have a row (estimate, low, high) for each of the {len(at)} values of x, "
+            f"got the shape {table.shape}"
         )
     if np.any((table[:, 0] < table[:, 1]) | (table[:, 0] > table[:, 2])):
         raise ValueError(f"each estimate of `{name}` must lie between its low and its high")
@@ -574,8 +579,8 @@ def bars(
 
     Examples
     --------
-    >>> bars(["2PC", "3PC"], {"messages": [12, 18]}, x_label="protocol", y_label="messages (count)", alt="18 is more than 12.",
-    ...      caption="Messages.")
+    >>> bars(["2PC", "3PC"], {"messages": [12, 18]}, x_label="protocol", y_label="messages (count)",
+    ...      alt="18 is more than 12.", caption="Messages.")
     [Figure: 18 is more than 12.]
     """
     drawing = draw_bars(groups, values, x_label=x_label, y_label=y_label, **options)
@@ -614,16 +619,29 @@ def draw_bars(
     heights = {label: _numbers(f"values of {label!r}", row) for label, row in values.items()}
     for label, row in heights.items():
         if len(row) != len(groups):
-            raise ValueError(f"`values` of {label!r} must have one value for each of the {len(groups)} groups, got {len(row)}")
+            raise ValueError(
+                f"`values` of {label!r} must have one value for each of the {len(groups)} groups, got {len(row)}"
+            )
     spans = {label: _spans(label, rows, len(groups), heights) for label, rows in (intervals or {}).items()}
     everything = np.concatenate([*heights.values(), *(rows.ravel() for rows in spans.values())])
-    ends = y_limits or limits((everything * 1.06).tolist() if y_scale == "linear" else everything.tolist(), y_scale, zero=True)
+    ends = y_limits or limits(
+        (everything * 1.06).tolist() if y_scale == "linear" else everything.tolist(), y_scale, zero=True
+    )
     if y_scale == "linear" and y_limits is None and float(everything.min()) >= 0:
         ends = (0.0, ends[1])
     legend = [(_bar(k, -9, -6, 18, 12), label) for k, label in enumerate(values)] if len(values) > 1 else []
     names = list(zip(range(len(groups)), groups, strict=True))
     chart = Chart(
-        width, height, x_label, y_label, (-0.5, len(groups) - 0.5), ends, "linear", y_scale, legend=legend, x_ticks=names
+        width,
+        height,
+        x_label,
+        y_label,
+        (-0.5, len(groups) - 0.5),
+        ends,
+        "linear",
+        y_scale,
+        legend=legend,
+        x_ticks=names,
     )
     for note in notes:
         chart.note(note)
@@ -741,7 +759,8 @@ def draw_distribution(
     samples, law, x_label
         See :func:`distribution`.
     show
-        "density" for a histogram against the predicted density, "cumulative" for P(X ≤ x), "tail" for P(X > x) on a logarithmic axis.
+        "density" for a histogram against the predicted density, "cumulative" for P(X ≤ x), "tail" for P(X > x)
+        on a logarithmic axis.
     x_factor
         What samples and law are multiplied with for the axis, such as 1000 for milliseconds.
     quantiles
@@ -764,7 +783,19 @@ def draw_distribution(
     ends = x_limits or _sample_limits(ordered, show, x_scale)
     marks = [*notes, *(_quantile_note(ordered, law, probability, x_factor) for probability in quantiles)]
     build = _draw_density if show == "density" else _draw_cumulative
-    chart = build(ordered, law, show, x_factor, ends, y_limits, x_label, x_scale, bin_count, (samples_name, law_name), (width, height))
+    chart = build(
+        ordered,
+        law,
+        show,
+        x_factor,
+        ends,
+        y_limits,
+        x_label,
+        x_scale,
+        bin_count,
+        (samples_name, law_name),
+        (width, height),
+    )
     for note in marks:
         chart.note(note)
     return chart.finish("Distribution")
@@ -785,7 +816,7 @@ def _quantile_note(ordered: Floats, law: Law | None, probability: float, factor:
     percent = f"p{100 * probability:g}"
     if law is None:
         return Note(f"{percent}: {found:.3g}", x=found)
-    return Note(f"{percent}: {found:.3g} ({float(law.ppf(probability)) * factor:.3g})", x=found)
+    return Note(f"{percent}: {found:.3g} (predicted {float(law.ppf(probability)) * factor:.3g})", x=found)
 
 
 Names = tuple[str, str]
@@ -810,7 +841,12 @@ def _draw_density(
         above, below = (fine + bin_width / 2) / factor, np.maximum(fine - bin_width / 2, 0.0) / factor
         expected = (np.asarray(law.cdf(above)) - np.asarray(law.cdf(below))) / ((above - below) * factor)
     unit = re.search(r"\(([^()]+)\)\s*$", x_label)
-    legend = [(svg.group([svg.rectangle(-10, -6, 20, 12, "ds-tint"), svg.path([(-10, -6), (10, -6)], "ds-line")], "ds-2"), names[0])]
+    legend = [
+        (
+            svg.group([svg.rectangle(-10, -6, 20, 12, "ds-tint"), svg.path([(-10, -6), (10, -6)], "ds-line")], "ds-2"),
+            names[0],
+        )
+    ]
     if law is not None:
         legend.insert(0, (_sample(0, "line", False), names[1]))
     peak = max(float(density.max()), 0.0 if expected is None else float(expected.max()))

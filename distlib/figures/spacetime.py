@@ -2,17 +2,19 @@
 
 Theory of operation
 -------------------
-A lane for each node, an arrow for each message (Lamport, *Communications of the ACM* 21(7), 1978, figure 1). A run in true time is
-drawn with its lanes lying and time going right, so that latencies can be compared by eye. A run in steps, such as
-an exploration's counterexample, is drawn with its lanes standing and a row for each step, so that it is read like a text, from the
-top down, and so that it never needs to scroll sideways.
+A lane for each node, an arrow for each message (Lamport, *Communications of the ACM* 21(7), 1978, figure 1). A run in
+true time is drawn with its lanes lying and time going right, so that latencies can be compared by eye. A run in
+steps, such as an exploration's counterexample, is drawn with its lanes standing and a row for each step, so that it
+is read like a text, from the top down, and so that it never needs to scroll sideways.
 
-What happened is told apart by shape first and by colour second: a lost message ends in a cross, a duplicate is dashed, an overtaken one is
-dash-dotted; a save is a small disk, a timer a clock, a crash a cross on the lane, which then stops until the restart; a pause is
-hatched; a partition is a band with its groups written on it. The legend holds only what occurs.
+What happened is told apart by shape first and by colour second: a lost message ends in a cross, a duplicate is
+dashed, an overtaken one is dash-dotted; a save is a small disk, a timer a clock, a crash a cross on the lane, which
+then stops until the restart; a pause is hatched; a partition is a band with its groups written on it. The legend
+holds only what occurs.
 
-The work is done in four steps: :mod:`~distlib.figures.story` pairs events into things, :mod:`~distlib.figures.timeline` says where each event lies,
-this module draws the things, and :mod:`~distlib.figures.labels` finds room for the words.
+The work is done in four steps: :mod:`~distlib.figures.story` pairs events into things,
+:mod:`~distlib.figures.timeline` says where each event lies, this module draws the things, and
+:mod:`~distlib.figures.labels` finds room for the words.
 """
 
 from __future__ import annotations
@@ -90,8 +92,8 @@ def spacetime(
         What to write on a message; "" for nothing. By default its class, and its value if it has only one. A label for
         which there is no room is left out; the arrow's tooltip has it in any case.
     state
-        What to write on a lane while its node is in a state: a short label, or a label and a tone out of "calm", "wait",
-        "good" and "bad"; None for nothing.
+        What to write on a lane while its node is in a state: a short label, or a label and a tone out of "calm",
+        "wait", "good" and "bad"; None for nothing.
     highlight
         Numbers of events to bring out, such as those of :meth:`Trace.why`; the other messages step back.
     show_timers
@@ -242,7 +244,7 @@ class _Diagram:
             for name in self.names:
                 across += (BRACKET_ROOM if name in clients else 0.0) + (LANE_GAP if self.lanes else 16.0)
                 self.lanes[name] = across
-            self.low, self.high = self.lanes[self.names[0]] - 18, across + 22
+            self.low, self.high = self.lanes[self.names[0]] - 18, across + 32
             if self.names[0] in clients:
                 self.low -= BRACKET_ROOM
             return
@@ -314,7 +316,7 @@ class _Diagram:
             if not 0 <= along <= self.timeline.length:
                 continue
             near, far = self.point(along, self.low), self.point(along, self.high)
-            parts.append(svg.segment(near, far, "ds-thin"))
+            parts.append(svg.segment(near, far, "ds-grid"))
             if self.direction == "right":
                 words_.append(svg.text(far[0], far[1] + 16, shown, "ds-small ds-m"))
             else:
@@ -391,16 +393,12 @@ class _Diagram:
             start, end = self.clip(self.timeline.at(period.start)), self.clip(self.timeline.at(period.end))
             if period.node not in self.lanes or end - start < 1:
                 continue
-            across = self.lanes[period.node]
-            parts = [self.bar(period.node, start, end, 14, "ds-open")]
-            for near, far in _hatch(start, end, 14):
-                head, tail = self.point(near[0], across + near[1]), self.point(far[0], across + far[1])
-                parts.append(svg.segment(head, tail, "ds-thin"))
-            self.back.append(svg.group(parts, "ds-6", tooltip=self.tell(period.start, period.end)))
-            self.legend["paused"] = svg.group(
-                [svg.rectangle(2, -6, 20, 12, "ds-open"), *(svg.segment((x, 6), (x + 8, -6), "ds-thin") for x in (4, 9, 14))],
-                "ds-6",
-            )
+            x, y = self.point(start, self.lanes[period.node] - 7)
+            size = (end - start, 14.0) if self.direction == "right" else (14.0, end - start)
+            bar = [svg.rectangle(x, y, *size, "ds-open"), svg.hatch(x, y, *size, "ds-thin")]
+            self.back.append(svg.group(bar, "ds-6", tooltip=self.tell(period.start, period.end)))
+            sample = [svg.rectangle(2, -6, 20, 12, "ds-open"), svg.hatch(2, -6, 20, 12, "ds-thin")]
+            self.legend["paused"] = svg.group(sample, "ds-6")
 
     # -- things --------------------------------------------------------------------------------------------------------
 
@@ -421,6 +419,7 @@ class _Diagram:
             tone = {Outcome.OK: "ds-1", Outcome.FAIL: "ds-2", Outcome.UNKNOWN: "ds-5"}[operation.outcome]
             dash = " ds-dash" if operation.outcome is Outcome.UNKNOWN else ""
             line = svg.path([self.point(*corner) for corner in corners], f"ds-line{dash}")
+            self.lines.append((self.point(first, far), self.point(last, far)))
             self.arrows.append(svg.group([line], tone, tooltip=self.tell(operation.invoke, operation.complete)))
             content, css = str(operation), f"ds-small {tone}"
             half = text_width(content, 12) / 2
@@ -472,10 +471,10 @@ class _Diagram:
         if message.fate is Fate.UNDER_WAY:
             return (start, source), (self.timeline.length - 2, source + 0.7 * (target - source))
         if message.fate is Fate.LOST and message.end is not None and message.end.note != "down":
-            if end - start < 10:  # lost as it was sent
-                one_lane = (target - source) / max(1, abs(self._index(message.source) - self._index(message.target)))
-                return (start, source), (start + 18, source + 0.5 * one_lane)
-            return (start, source), (end, source + 0.62 * (target - source))
+            span = max(1, abs(self._index(message.source) - self._index(message.target)))
+            if end - start < 10:  # It was lost as it was sent.
+                return (start, source), (start + 18, source + 0.5 * (target - source) / span)
+            return (start, source), (end, source + _middle_of_a_gap(span) * (target - source))
         if message.source == message.target:
             return (start, source), (max(end, start + 20), target)
         return (start, source), (end, target)
@@ -521,10 +520,15 @@ class _Diagram:
             span = max(1, abs(self._index(message.source) - self._index(message.target)))
             shares = [step / 40 for step in range(7, 35)]
             places = [
-                Place(tail[0] + share * (head[0] - tail[0]), tail[1] + share * (head[1] - tail[1]), _fraction_cost(share, span))
+                Place(
+                    tail[0] + share * (head[0] - tail[0]),
+                    tail[1] + share * (head[1] - tail[1]),
+                    _fraction_cost(share, span),
+                )
                 for share in shares
             ]
-        css = "ds-small ds-halo" + (" ds-accent ds-strong" if bright else " ds-2" if message.fate is Fate.LOST else "")
+        tone = " ds-2" if message.fate is Fate.LOST else " ds-soft" if self.highlight else ""
+        css = "ds-small ds-halo" + (" ds-accent ds-strong" if bright else tone)
         self.labels.append(Label(content, places, css, 12, own=len(self.lines) - 1))
 
     def draw_marks(self, show_timers: bool) -> None:
@@ -588,7 +592,14 @@ class _Diagram:
         x, y = centre
         half = text_width(content, 12) / 2
         if self.direction == "right":
-            spots = [(0, 23, 0.0), (0, -18, 1.0), (half, 23, 2.0), (-half, 23, 2.0), (half, -18, 3.0), (-half, -18, 3.0)]
+            spots = [
+                (0, 23, 0.0),
+                (0, -18, 1.0),
+                (half, 23, 2.0),
+                (-half, 23, 2.0),
+                (half, -18, 3.0),
+                (-half, -18, 3.0),
+            ]
             spots += [(half + 12, 0, 4.0), (0, 33, 5.0)]
         else:
             spots = [(half + 14, 0, 0.0), (-half - 14, 0, 1.0), (half + 14, 12, 2.0), (-half - 14, 12, 3.0)]
@@ -614,6 +625,11 @@ class _Diagram:
         return Drawing(width, height, elements, "Space-time diagram", text_pixels=12)
 
 
+def _middle_of_a_gap(span: int) -> float:
+    """Return how far a lost message gets on its way across `span` lanes: past the half, and not onto another lane."""
+    return (span // 2 + 0.5) / span
+
+
 def _fraction_cost(share: float, span: int) -> float:
     """Return what it costs to write at a share of an arrow that crosses `span` lanes: least in the middle of a gap."""
     to_middle = abs((share * span) % 1.0 - 0.5)
@@ -632,17 +648,6 @@ def _clip(start: Point, end: Point, length: float) -> tuple[Point, Point] | None
     near = start if first >= 0 else (0.0, across(0.0))
     far = end if last <= length else (length, across(length))
     return near, far
-
-
-def _hatch(start: float, end: float, thickness: float, step: float = 6.0) -> list[tuple[Point, Point]]:
-    """Return slanting lines that fill a bar, each cut at the bar's ends: (along, across) from the bar's middle."""
-    found = []
-    along = start - thickness + step
-    while along < end:
-        near, far = max(along, start), min(along + thickness, end)
-        found.append(((near, thickness / 2 - (near - along)), (far, thickness / 2 - (far - along))))
-        along += step
-    return found
 
 
 def _shorten(content: str, room: float) -> str:
@@ -665,7 +670,9 @@ def _arrowhead(tail: Point, head: Point, length: float = 10.0, half_width: float
     size = (dx * dx + dy * dy) ** 0.5 or 1.0
     dx, dy = dx / size, dy / size
     x, y = head[0] - length * dx, head[1] - length * dy
-    return svg.polygon([head, (x - half_width * dy, y + half_width * dx), (x + half_width * dy, y - half_width * dx)], "ds-fill")
+    return svg.polygon(
+        [head, (x - half_width * dy, y + half_width * dx), (x + half_width * dy, y - half_width * dx)], "ds-fill"
+    )
 
 
 def _cross(centre: Point, size: float) -> str:

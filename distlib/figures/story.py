@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-A trace is a list of events. A diagram shows *things*: a message has a beginning and an end, a node is down for a while, an operation
-is open from its call to its answer. This module pairs events into such things, and only by their causes and their order,
-never by guessing from values. It knows nothing of pixels.
+A trace is a list of events. A diagram shows *things*: a message has a beginning and an end, a node is down for a
+while, an operation is open from its call to its answer. This module pairs events into such things, and only by their
+causes and their order, never by guessing from values. It knows nothing of pixels.
 
 It also puts values into words. ``repr`` will not do: that of a set depends on the hash seed.
 """
@@ -322,7 +322,9 @@ def words(value: object) -> str:
         case tuple() | list():
             return ", ".join(f"({words(held)})" if isinstance(held, tuple | list) else words(held) for held in value)
         case _ if is_dataclass(value) and not isinstance(value, type):
-            inside = ", ".join(f"{field.name} {words(getattr(value, field.name))}" for field in fields(value) if field.repr)
+            inside = ", ".join(
+                f"{field.name} {words(getattr(value, field.name))}" for field in fields(value) if field.repr
+            )
             return f"{type(value).__name__}({inside})" if inside else type(value).__name__
         case type():
             return value.__name__

@@ -3,13 +3,13 @@
 Theory of operation
 -------------------
 A drawing is a fixed view box and a tuple of elements, each a string. Nothing here keeps state, measures a font or asks
-for the time, so the same call gives the same bytes on every machine, which is what lets a test compare a figure with the
-committed one. Three habits keep a drawing small: coordinates have one decimal, paths are relative, and points of a curve
-that nobody could see are left out (Douglas and Peucker, *Cartographica* 10(2), 1973).
+for the time, so the same call gives the same bytes on every machine: a test can compare a figure with the committed
+one. Three habits keep a drawing small: coordinates have one decimal, paths are relative, and points of a
+curve that nobody could see are left out (Douglas and Peucker, *Cartographica* 10(2), 1973).
 
-Colours, dashes and fonts are classes of ``figure.css`` and never attributes, so that one drawing serves a light page, a dark page
-and paper. Elements carry no ``id``: several drawings can then share a page, and a drawing can be put together from
-strings that other drawings use too.
+Colours, dashes and fonts are classes of ``figure.css`` and never attributes, so that one drawing serves a light page,
+a dark page and paper. Elements carry no ``id``: several drawings can then share a page, and a drawing can be put
+together from strings that other drawings use too.
 
 Examples
 --------
@@ -39,6 +39,7 @@ __all__ = [
     "escape",
     "group",
     "hatch",
+    "minor_ticks",
     "number",
     "path",
     "polygon",
@@ -70,7 +71,8 @@ class Drawing:
     kind
         What a screen reader calls it, such as "Line plot".
     text_pixels
-        The height of its smallest text at natural size. A page never shrinks the drawing so far that this falls under 11.
+        The height of its smallest text at natural size. A page never shrinks the drawing so far that this falls under
+        11.
     """
 
     width: float
@@ -97,9 +99,7 @@ class Drawing:
     def markup(self, opening: str = "", *, extra: str = "") -> str:
         """Return the ``<svg>`` element, with `extra` attributes, and with `opening` before the elements."""
         space = f" {extra}" if extra else ""
-        return (
-            f'<svg viewBox="{self.view_box}"{space} xmlns="http://www.w3.org/2000/svg">{opening}{self.body}</svg>'
-        )
+        return f'<svg viewBox="{self.view_box}"{space} xmlns="http://www.w3.org/2000/svg">{opening}{self.body}</svg>'
 
 
 def number(value: float) -> str:
@@ -130,7 +130,7 @@ def escape(content: object) -> str:
 
 
 def attributes(**values: object) -> str:
-    """Write attributes: numbers are rounded, None leaves one out, a trailing underscore is dropped, the others are hyphens.
+    """Write attributes: numbers are rounded, None leaves one out, a last underscore is dropped, others are hyphens.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def group(elements: Iterable[str], css: str = "", *, tooltip: str = "") -> str:
 
 
 def text(x: float, y: float, content: str, css: str = "") -> str:
-    """Write a line of text whose baseline begins at (x, y); the classes ``ds-m`` and ``ds-e`` centre it or end it there."""
+    """Write a line of text whose baseline begins at (x, y), or is centred (``ds-m``) or ends there (``ds-e``)."""
     return element("text", escape(content), x=x, y=y, class_=css)
 
 
@@ -184,17 +184,22 @@ def polygon(points: Sequence[Point], css: str) -> str:
 
 
 def hatch(x: float, y: float, width: float, height: float, css: str, *, step: float = 6.0, rising: bool = True) -> str:
-    """Fill a rectangle with slanting lines.
+    """Fill a rectangle with slanting lines, rising or falling to the right.
 
     An SVG pattern would need an ``id``; lines cut to the rectangle do not.
+
+    Examples
+    --------
+    >>> hatch(0, 0, 10, 6, "ds-thin", step=8)
+    '<path class="ds-thin" d="M0 4l4-4M6 6l4-4"/>'
     """
     parts = []
     offset = step / 2
     while offset < width + height:
-        near, far = max(0.0, offset - height), min(offset, width)
-        bottom, top = y + height - (offset - far), y + height - (offset - near)
-        ends = ((x + near, top), (x + far, bottom)) if not rising else ((x + near, y + offset - near), (x + far, y + offset - far))
-        parts.append(path_data(ends))
+        left, right = max(0.0, offset - height), min(offset, width)
+        drops = (offset - left, offset - right)
+        first, last = drops if rising else (height - drops[0], height - drops[1])
+        parts.append(path_data([(x + left, y + first), (x + right, y + last)]))
         offset += step
     return element("path", class_=css, d="".join(parts)) if parts else ""
 
@@ -321,7 +326,9 @@ class Scale:
         if self.kind not in ("linear", "log"):
             raise ValueError(f"`kind` must be 'linear' or 'log', got {self.kind!r}")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise ValueError(f"the limits of an axis must be finite with low < high, got {self.low!r} and {self.high!r}")
+            raise ValueError(
+                f"the limits of an axis must be finite with low < high, got {self.low!r} and {self.high!r}"
+            )
         if self.kind == "log" and self.low <= 0:
             raise ValueError(f"a logarithmic axis needs positive limits, got {self.low!r}")
 
@@ -362,11 +369,28 @@ def ticks(low: float, high: float, count: int = 6) -> tuple[float, ...]:
 def _log_ticks(low: float, high: float, count: int) -> tuple[float, ...]:
     """Return powers of ten, thinned when there are many; 1, 2, 5 steps when there are few."""
     first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
-    stride = max(1, math.ceil((last - first) / count))
-    factors = (1, 2, 5) if last - first <= 2 else (1,)
+    stride = max(1, math.ceil((last - first) / (1.5 * count)))
+    factors = (1, 2, 5) if math.log10(high / low) <= 2.2 else (1,)
     values = [factor * 10.0**exponent for exponent in range(first, last + 1, stride) for factor in factors]
     inside = tuple(float(f"{value:.3g}") for value in values if low * (1 - 1e-9) <= value <= high * (1 + 1e-9))
     return inside if len(inside) >= 2 else ticks(low, high, count)
+
+
+def minor_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Return the multiples of powers of ten in [low, high]: they show that an axis is logarithmic.
+
+    Beyond some six decades there is no room for them, and there are none.
+
+    Examples
+    --------
+    >>> minor_ticks(5, 30)
+    (5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 20.0, 30.0)
+    """
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    if len(exponents) > 8:
+        return ()
+    values = [float(f"{factor}e{exponent}") for exponent in exponents for factor in range(1, 10)]
+    return tuple(value for value in values if low <= value <= high)
 
 
 def tick_labels(values: Sequence[float], *, log: bool = False) -> list[str]:
@@ -379,7 +403,8 @@ def tick_labels(values: Sequence[float], *, log: bool = False) -> list[str]:
     >>> tick_labels([0, 2000]), tick_labels([0.0001, 1.0, 10000000.0], log=True)
     (['0', '2000'], ['10⁻⁴', '1', '10⁷'])
     """
-    return [_tick_label(value, power=log and _is_power_of_ten(value)) for value in values]
+    powers = log and all(map(_is_power_of_ten, values)) and any(not 1e-2 <= value < 1e5 for value in values)
+    return [_tick_label(value, power=powers) for value in values]
 
 
 def _is_power_of_ten(value: float) -> bool:
@@ -388,12 +413,16 @@ def _is_power_of_ten(value: float) -> bool:
 
 def _tick_label(value: float, *, power: bool = False) -> str:
     size = abs(value)
-    if power and (size < 1e-2 or size >= 1e5):
-        return "10" + str(round(math.log10(size))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    if power and size != 1:
+        return f"10{_raised(round(math.log10(size)))}"
     if size and (size < 1e-4 or size >= 1e7):
-        mantissa, exponent = f"{value:.3g}".split("e") if "e" in f"{value:.3g}" else (f"{value:.2e}".split("e"))
-        raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        return f"{float(mantissa):g}·10{raised}".replace("-", "−")
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{float(mantissa):g}·10{_raised(int(exponent))}".replace("-", "−")
     shown = f"{value:,.10f}".rstrip("0").rstrip(".")
     shown = shown.replace(",", "\u2009" if size >= 10_000 else "")  # a thin space between thousands
     return shown.replace("-", "−")
+
+
+def _raised(exponent: int) -> str:
+    """Write an exponent."""
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -2,8 +2,9 @@
 
 Theory of operation
 -------------------
-A table is a table, not a picture of one: it can be read cell by cell, copied and searched, and a screen reader says the row and the column
-of each cell. The tone is a colour *and* the line at the cell's left edge (solid, dashed, double), and the words say it anyway.
+A table is a table, not a picture of one: it can be read cell by cell, copied and searched, and a screen reader says
+the row and the column of each cell. The tone is a colour *and* the line at the cell's left edge (solid, dashed,
+double), and the words say it anyway.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Table(Shown):
         described = f'aria-labelledby="{self.identifier}-caption" aria-describedby="{self.identifier}-desc"'
         return (
             f'<figure class="ds-figure" id="{self.identifier}"><style>{stylesheet()}</style>'
-            '<div class="ds-scroll" role="group" tabindex="0" aria-label="Table, scrolls sideways where it is wider than the page">'
+            '<div class="ds-scroll" role="group" tabindex="0" '
+            'aria-label="Table, scrolls sideways where it is wider than the page">'
             f"<table {described}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
             f'<p class="ds-hidden" id="{self.identifier}-desc">{inline(self.alt)}</p>'
             f'<figcaption id="{self.identifier}-caption">{inline(self.caption)}</figcaption></figure>'
@@ -99,7 +101,8 @@ def matrix(
 
     Examples
     --------
-    >>> matrix(["before the vote"], ["participant"], [[("aborts", "good")]], alt="It aborts.", caption="One crash point.")
+    >>> matrix(["before the vote"], ["participant"], [[("aborts", "good")]], alt="It aborts.",
+    ...        caption="One crash point.")
     [Table: It aborts.]
     """
     if not rows or not columns:

@@ -4,9 +4,9 @@ Theory of operation
 -------------------
 *Time* is a straight line from seconds to pixels, with round ticks in a unit that gives short numbers.
 
-*Steps* give each stimulus (a delivery, a timer, a crash) a row of its own, whatever the time between them, because in an
-exploration there is none. What the stimulus led to comes under it in order: a save takes half a row, so a crash between a save and a
-send can be told from one after both. That order is what most counterexamples are about.
+*Steps* give each stimulus (a delivery, a timer, a crash) a row of its own, whatever the time between them, because in
+an exploration there is none. What the stimulus led to comes under it in order: a save takes half a row, so a crash
+between a save and a send can be told from one after both. That order is what most counterexamples are about.
 """
 
 from __future__ import annotations
@@ -85,15 +85,11 @@ def window(trace: Trace, start_seconds: float | None, end_seconds: float | None)
     first = trace[0].time_seconds if start_seconds is None else start_seconds
     last = trace[-1].time_seconds if end_seconds is None else end_seconds
     if not first <= last:
-        raise ValueError(
-            f"`start_seconds` must be at most `end_seconds`, got {first!r} and {last!r}"
-        )
+        raise ValueError(f"`start_seconds` must be at most `end_seconds`, got {first!r} and {last!r}")
     return first, last
 
 
-def step_line(
-    trace: Trace, drawn: Collection[int], start_seconds: float | None, end_seconds: float | None
-) -> Timeline:
+def step_line(trace: Trace, drawn: Collection[int], start_seconds: float | None, end_seconds: float | None) -> Timeline:
     """Lay events out one after another.
 
     Parameters
