@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 import pickle
 import subprocess
 import sys
@@ -738,7 +739,11 @@ print(len(run.trace), run.counts, hashlib.sha256(str(run.trace).encode()).hexdig
     outputs = set()
     for hash_seed in ("0", "12345"):
         outcome = subprocess.run(
-            [sys.executable, str(script)], env={"PYTHONHASHSEED": hash_seed}, capture_output=True, text=True, check=True
+            [sys.executable, str(script)],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
         )
         outputs.add(outcome.stdout)
     assert len(outputs) == 1
