@@ -108,10 +108,11 @@ class Storage:
         self.path = self.folder / "value"
         self.temporary_path = self.folder / "value.new"
         self._files = files or Files()
-        if not self.folder.is_dir():
-            self.folder.mkdir(parents=True)
-            # The folder is itself a name in a folder, and as volatile.
-            self._files.sync_folder(self.folder.parent)
+        for folder in (*reversed(self.folder.parents), self.folder):
+            if not folder.is_dir():
+                folder.mkdir()
+                # A folder is itself a name in a folder, and as volatile.
+                self._files.sync_folder(folder.parent)
 
     def save(self, value: bytes) -> None:
         """Replace the durable value, and return when that is on disk.

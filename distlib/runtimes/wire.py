@@ -20,7 +20,7 @@ bytes
 =================================  ==============================================
 
 So a packed value describes itself, and a field that is annotated `Hashable` gets back a tuple where a tuple was put in.
-Equal values have equal bytes. The annotations serve to *check* values, on both sides: what a field may not hold is
+Equal values of equal types have equal bytes. The annotations serve to *check* values, on both sides: what a field may not hold is
 refused before it is sent and when it is received. As for a type checker, an int may stand where a float is
 annotated.
 
@@ -139,7 +139,10 @@ class Codec:
         """Return the value in terms of None, bool, int, float, str, bytes, lists and maps. Raises as `encode` does."""
         if not self._check(value):
             raise WireError(f"a value must be {_name(self.annotation)}, got {_brief(value)}")
-        return self._pack(value)
+        try:
+            return self._pack(value)
+        except RecursionError:
+            raise WireError("the value is nested too deeply") from None
 
     def unpack(self, packed: Any) -> Any:
         """Return the value that :meth:`pack` made this of. Raises as `decode` does."""
@@ -323,7 +326,10 @@ def _name(annotation: Any) -> str:
 
 def _brief(value: object) -> str:
     """Return what a value looks like, cut short: an error about a huge value should not be huge."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a {type(value).__name__} that is nested too deeply"
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
