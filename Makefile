@@ -49,9 +49,11 @@ browser-test: $(BUILT) ## drive the built pages in Chromium, which must be insta
 clean: ## remove the pages and the environment
 	rm -rf build $(ENVIRONMENT)
 
-# Sphinx repeats a warning only for the pages that it reads again. After a failed build all are read again, so that a
-# second attempt cannot pass in silence.
+# Sphinx follows the pages, and not what else makes the book: style sheets, extensions, settings, packages. When one of those is
+# newer, all is made again. So it is after a failed build: Sphinx repeats a warning only for the pages that it reads
+# again, and a second attempt must not pass in silence.
 $(BUILT): $(INSTALLED) $(BOOK_SOURCES)
+	@$(if $(filter-out %.md %.ipynb,$?),rm -rf build/_build/.doctrees)
 	@$(BIN)/jupyter-book build . --path-output build -W --keep-going -n || { rm -rf build/_build/.doctrees; exit 1; }
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""The built book: made before the first test that asks for it, and only if a page, an extension or a setting is newer."""
+"""The built book, made before the first test that asks for it if a page, an extension or a setting is newer."""
 
 from __future__ import annotations
 

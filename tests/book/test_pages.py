@@ -66,10 +66,8 @@ def test_mathjax_is_in_the_book_with_its_licence(book: Path) -> None:
 def test_the_plan_links_the_chapters_that_are_written_and_no_others(book: Path, page: str) -> None:
     article = parse(book / f"{page}.html").find("article")
     assert article is not None
-    linked = {
-        (book / page).parent.joinpath(str(link["href"])).resolve().relative_to(book.resolve()).with_suffix("").as_posix()
-        for link in article.find_all("a", href=re.compile(r"chapters/"))
-    }
+    links = [str(link["href"]) for link in article.find_all("a", href=re.compile(r"chapters/"))]
+    linked = {link.removeprefix("../").removesuffix(".html") for link in links}
     written = {name for name in pages_in_order() if name.startswith("chapters/") and "/lab_" not in name}
     assert linked == written
     assert len(article.find_all(class_="planned")) == 24 - len(written)
@@ -102,7 +100,7 @@ def test_dead_links_are_found(wrong_page: Path) -> None:
 
 
 def test_foreign_sources_are_found() -> None:
-    html = '<script src="https://cdn.example/x.js"></script><link href="//fonts.example/f.css"><script src="x.js"></script>'
+    html = '<script src="https://cdn.example/x.js"></script><link href="//fonts.example/f.css"><img src="x.png">'
     assert len(foreign_sources(BeautifulSoup(html, "html.parser"))) == 2
 
 
