@@ -145,8 +145,7 @@ class Chart:
         for index, row in enumerate(rows):
             y = 36.0 + 22 * index
             for sample, shown, x in row:
-                moved = svg.element("g", sample, transform=f"translate({svg.number(x)} {svg.number(y - 4.5)})")
-                self.elements.append(moved + svg.text(x + 20, y, shown))
+                self.elements.append(svg.moved(sample, (x, y - 4.5)) + svg.text(x + 20, y, shown))
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -180,7 +179,7 @@ class Chart:
         self.elements.append(drawn if whole else self.clip(drawn))
 
     def end_label(self, entries: Sequence[tuple[str, float, str]]) -> None:
-        """Write labels to the right of the plot, moved apart where they collide: (words, value on the axis, classes)."""
+        """Write labels to the right of the plot, moved apart where they collide: (words, value, classes)."""
         wanted = sorted(((min(max(self.y(y), self.top), self.bottom), words, css) for words, y, css in entries))
         heights = spread([y for y, _, _ in wanted], LABEL_GAP, self.top, self.bottom)
         for (y, words, css), at in zip(wanted, heights, strict=True):

@@ -20,9 +20,8 @@ Examples
 --------
 >>> from distlib.figures.plots import frame_lines
 >>> def draw(slope):
-...     return frame_lines({"line": ([0, 1], [0, slope])}, summary=f"It ends at {slope}.", x_label="x (s)", y_label="y
-(m)",
-...                        x_limits=(0, 1), y_limits=(0, 3))
+...     return frame_lines({"line": ([0, 1], [0, slope])}, summary=f"It ends at {slope}.", x_label="x (s)",
+...                        y_label="y (m)", x_limits=(0, 1), y_limits=(0, 3))
 >>> figure = Interactive(draw, [Dial("slope", (1, 2, 3), 2, "slope", "m/s")], alt="A line.", caption="A line.")
 >>> figure, figure.summary(slope=3)
 ([Interactive: A line.], 'It ends at 3.')

@@ -5,8 +5,6 @@ Theory of operation
 A trace is a list of events. A diagram shows *things*: a message has a beginning and an end, a node is down for a
 while, an operation is open from its call to its answer. This module pairs events into such things, and only by their
 causes and their order, never by guessing from values. It knows nothing of pixels.
-
-It also puts values into words. ``repr`` will not do: that of a set depends on the hash seed.
 """
 
 from __future__ import annotations
@@ -14,10 +12,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
+from distlib.figures.wording import words
 from distlib.node import Node, Outcome
 from distlib.runtimes.trace import Event, Kind, Trace
 
@@ -27,19 +26,19 @@ __all__ = [
     "Operation",
     "Partition",
     "Period",
+    "State",
     "StateBand",
     "Tone",
     "downtimes",
-    "headline",
     "messages",
     "operations",
     "partitions",
     "pauses",
     "state_bands",
-    "words",
 ]
 
 Tone = Literal["calm", "wait", "good", "bad"]
+State = Callable[[Node[Any, Any]], str | tuple[str, str] | None]
 Pairs = frozenset[tuple[str, str]]
 
 
@@ -241,9 +240,7 @@ def partitions(trace: Trace) -> list[Partition]:
     return sorted(found, key=lambda partition: partition.start.number)
 
 
-def state_bands(
-    trace: Trace, names: Iterable[str], state: Callable[[Node[Any, Any]], str | tuple[str, str] | None]
-) -> list[StateBand]:
+def state_bands(trace: Trace, names: Iterable[str], state: State) -> list[StateBand]:
     """Return the bands that `state` names along the lanes of `names`, neighbours alike made one.
 
     Raises
@@ -292,61 +289,3 @@ def _groups(names: Sequence[str], cut: AbstractSet[tuple[str, str]]) -> list[lis
             remaining = [other for other in remaining if other not in linked]
         groups.append([name for name in names if name in group])
     return groups
-
-
-def words(value: object) -> str:
-    """Put a value into words, the same for every hash seed.
-
-    Examples
-    --------
-    >>> words(("write", frozenset({"b", "a"}), None))
-    'write, {a, b}, nothing'
-    >>> words(Outcome.OK), words(True), words(0.1 + 0.2)
-    ('ok', 'yes', '0.3')
-    """
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "yes" if value else "no"
-        case str():
-            return value
-        case float():
-            return f"{value:.6g}"
-        case Enum():
-            return words(value.value) if isinstance(value.value, str) else value.name.lower()
-        case Mapping():
-            return "{" + ", ".join(sorted(f"{words(key)}: {words(held)}" for key, held in value.items())) + "}"
-        case AbstractSet():
-            return "{" + ", ".join(sorted(words(held) for held in value)) + "}"
-        case tuple() | list():
-            return ", ".join(f"({words(held)})" if isinstance(held, tuple | list) else words(held) for held in value)
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            inside = ", ".join(
-                f"{field.name} {words(getattr(value, field.name))}" for field in fields(value) if field.repr
-            )
-            return f"{type(value).__name__}({inside})" if inside else type(value).__name__
-        case type():
-            return value.__name__
-    return str(value)
-
-
-def headline(message: object) -> str:
-    """Return a short label for a message: its class, and its value if it carries only one short one.
-
-    Examples
-    --------
-    >>> @dataclass(frozen=True)
-    ... class Vote:
-    ...     agree: bool
-    >>> headline(Vote(True)), headline("ping")
-    ('Vote yes', 'ping')
-    """
-    if not is_dataclass(message) or isinstance(message, type):
-        return words(message)
-    name = type(message).__name__
-    shown = [getattr(message, field.name) for field in fields(message) if field.repr]
-    if len(shown) == 1 and isinstance(shown[0], str | bool | int | Enum):
-        value = words(shown[0])
-        return f"{name} {value}" if len(value) <= 8 else name
-    return name

@@ -40,6 +40,7 @@ __all__ = [
     "group",
     "hatch",
     "minor_ticks",
+    "moved",
     "number",
     "path",
     "polygon",
@@ -156,6 +157,11 @@ def group(elements: Iterable[str], css: str = "", *, tooltip: str = "") -> str:
     """Put elements together under a class, with a native tooltip."""
     title = f"<title>{escape(tooltip)}</title>" if tooltip else ""
     return element("g", title + "".join(elements), class_=css)
+
+
+def moved(markup: str, to: Point) -> str:
+    """Return what is drawn around (0, 0) as drawn around another point."""
+    return element("g", markup, transform=f"translate({number(to[0])} {number(to[1])})")
 
 
 def text(x: float, y: float, content: str, css: str = "") -> str:
