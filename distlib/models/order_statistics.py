@@ -34,16 +34,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaincinv, ndtri, xlogy
 
 from distlib.models.latency import Law, require_law
-from distlib.models.sums import SumLaw, is_discrete, kinks, quantile_at_score, sum_of
+from distlib.models.sums import is_discrete, kinks, quantile_at_score, sum_of
 
 __all__ = [
-    "SumLaw",
+    "OrderStatisticLaw",
     "interruption_probability",
     "laplace_of_maximum",
     "maximum_mean",
@@ -348,6 +350,51 @@ def order_statistic_quantile(law: Law, k: int, n: int, probability: ArrayLike) -
     return np.where(
         upper > 0.5, law.ppf(betaincinv(k, n - k + 1, chance)), quantile_at_score(law, -ndtri(np.minimum(upper, 0.5)))
     )
+
+
+@dataclass(frozen=True)
+class OrderStatisticLaw:
+    """The law of the k-th fastest of n independent answers, as a :class:`~distlib.models.latency.Law`.
+
+    Examples
+    --------
+    >>> from distlib.models.latency import Exponential
+    >>> slowest = OrderStatisticLaw(Exponential(1.0), k=2, n=2)
+    >>> f"{slowest.mean():.4f} {slowest.std():.4f}"  # the variance is 1 + 1/4
+    '1.5000 1.1180'
+    """
+
+    law: Law
+    k: int
+    n: int
+
+    def __post_init__(self) -> None:
+        require_law("law", self.law)
+        _require_rank(self.k, self.n)
+
+    def cdf(self, x: ArrayLike) -> Floats:
+        return order_statistic_cdf(self.law, self.k, self.n, x)
+
+    def sf(self, x: ArrayLike) -> Floats:
+        return order_statistic_sf(self.law, self.k, self.n, x)
+
+    def ppf(self, q: ArrayLike) -> Floats:
+        return order_statistic_quantile(self.law, self.k, self.n, q)
+
+    def mean(self) -> float:
+        return order_statistic_mean(self.law, self.k, self.n)
+
+    def std(self) -> float:
+        # Imported where it is used: it takes longer to load than the rest of this module.
+        from scipy.integrate import quad
+
+        # E[X²] is the mean of the square, whose survival function is that of X at the root.
+        end = float(self.ppf(1 - 1e-13))
+        square, _ = quad(lambda x: 2 * x * float(self.sf(x)), 0, end, limit=500, points=self.ppf([0.01, 0.5, 0.99]))
+        return float(np.sqrt(max(0.0, square - self.mean() ** 2)))
+
+    def rvs(self, *, size: Any = 1, random_state: np.random.Generator | None = None) -> Floats:
+        return self.ppf(np.random.default_rng(random_state).random(size))
 
 
 def laplace_of_maximum(law: Law, count: int, rate: float) -> float:

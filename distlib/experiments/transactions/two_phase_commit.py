@@ -8,16 +8,18 @@ trace.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from distlib.models.latency import Constant, Law
 from distlib.models.transactions.two_phase_commit import CommitTiming
 from distlib.node import Node
 from distlib.protocols.transactions.two_phase_commit import (
+    Acknowledge,
     Changes,
     Client,
     Coordinator,
+    CoordinatorLog,
     Decision,
     Participant,
     ParticipantLog,
@@ -27,8 +29,10 @@ from distlib.protocols.transactions.two_phase_commit import (
     Transfer,
     Vote,
     in_doubt,
+    participant_logs,
 )
 from distlib.runtimes.faults import CrashAfterEffect, Fault, Link, Network
+from distlib.runtimes.network import Cluster
 from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Kind, Trace
 
@@ -38,14 +42,18 @@ __all__ = [
     "between_participants_and_coordinator",
     "commit_latencies",
     "crash_points",
+    "crashed_in_window",
     "fates",
     "hot_record",
     "in_doubt_seconds",
     "is_blocked",
     "lock_hold_seconds",
+    "measure_fates",
     "participants_of",
+    "pausing",
     "run_with",
     "state_label",
+    "throughput",
     "was_asked",
 ]
 
@@ -144,6 +152,7 @@ def run_with(
     faults: Sequence[Fault] = (),
     loss_probability: float = 0.0,
     until_seconds: float | None = None,
+    record: bool = True,
 ) -> Run:
     """Simulate `nodes` with the legs and the forced writes of `timing`.
 
@@ -154,7 +163,7 @@ def run_with(
         leg. Its number of participants is not used.
     nodes
         Such as :func:`bank` returns.
-    seed, faults, until_seconds
+    seed, faults, until_seconds, record
         See :func:`~distlib.runtimes.simulation.simulate`.
     loss_probability
         Of each message between coordinator and participants, and among participants; the client's are never lost.
@@ -173,6 +182,7 @@ def run_with(
         save_latency=disks,
         faults=faults,
         until_seconds=until_seconds,
+        record=record,
     )
 
 
@@ -284,26 +294,96 @@ def fates(
     """
     crash = CrashAfterEffect("coordinator", crash_point)
     run = run_with(timing, nodes, seed=seed, faults=[crash], until_seconds=until_seconds)
-    doubtful = {name for name, _ in in_doubt(run.world)}
-    ended = {}
-    for name in participants_of(nodes):
-        node = run.nodes[name]
-        assert isinstance(node, Participant)
-        asked = bool(run.trace.of(Kind.TIMER, node=name))
-        if name in doubtful:
-            ended[name] = Fate("in doubt", asked)
-        elif not node.log.records:
-            ended[name] = Fate("untouched")
-        else:
-            ended[name] = Fate(node.log.records[-1][1].state.value, asked)
-    return ended
+    return {name: _fate(log, bool(run.trace.of(Kind.TIMER, node=name))) for name, log in participant_logs(run.world)}
+
+
+def measure_fates(nodes: Nodes, *, crash_point: int, processes: bool = False, rounds: int = 3) -> dict[str, Fate]:
+    """Return how each participant ends over real sockets, as :func:`fates` does for a simulation.
+
+    Parameters
+    ----------
+    nodes
+        Such as :func:`bank` returns, with a patience of some tens of milliseconds.
+    crash_point
+        After which effect of the coordinator it is killed for good; at least 1.
+    processes
+        Whether each node is a process of its own, and the crash a ``kill -9``.
+    rounds
+        How often each participant in doubt asks before its end is taken to be final.
+    """
+    cluster = Cluster(nodes, processes=processes)
+    cluster.kill_after("coordinator", crash_point)
+    names = participants_of(nodes)
+    # A coordinator that has less to do than that lives on; then the run is over when nobody is in doubt.
+    with cluster:
+        cluster.wait_until(lambda trace: trace.of(Kind.CRASH, node="coordinator") or _acknowledged(trace, names), 30)
+
+        def settled(trace: Trace) -> bool:
+            return all(_is_settled(trace, name, rounds) for name in names)
+
+        trace = cluster.wait_until(settled, 30)
+        logs = {name: _latest(trace, name) for name in names}
+    return {name: _fate(log, bool(trace.of(Kind.TIMER, node=name))) for name, log in logs.items()}
+
+
+def _acknowledged(trace: Trace, names: Sequence[str]) -> bool:
+    return len(trace.of(Kind.SEND, where=lambda event: isinstance(event.value, Acknowledge))) == len(names)
+
+
+def _latest(trace: Trace, name: str) -> ParticipantLog:
+    node = trace.states(name)[-1][1]
+    assert isinstance(node, Participant)
+    return node.log
+
+
+def _is_settled(trace: Trace, name: str, rounds: int) -> bool:
+    """Return whether a participant has decided, has asked often enough, or has nothing on its way to it."""
+    records = _latest(trace, name).records
+    if records and records[-1][1].state is State.PREPARED:
+        return len(trace.of(Kind.TIMER, node=name)) >= rounds
+    if records:
+        return True
+    to_it = [event for event in trace.of(Kind.SEND) if event.peer == name]
+    return len(to_it) <= len(trace.of(Kind.DELIVER, Kind.LOSE, node=name))
+
+
+def _fate(log: ParticipantLog, asked: bool) -> Fate:
+    if not log.records:
+        return Fate("untouched")
+    state = log.records[-1][1].state
+    return Fate("in doubt" if state is State.PREPARED else state.value, asked)
 
 
 def was_asked(run: Run) -> bool:
     """Return whether the coordinator lived to send a request."""
-    return bool(run.trace.of(Kind.SEND, node="coordinator", where=lambda event: isinstance(event.value, Prepare)))
+    return run.counts.sent_by_class.get("Prepare", 0) > 0
+
+
+def crashed_in_window(run: Run) -> bool:
+    """Return whether the coordinator crashed after it had asked and before it had decided."""
+    decided = isinstance(run.saved["coordinator"], CoordinatorLog) and bool(run.saved["coordinator"].records)
+    return was_asked(run) and not decided and run.nodes["coordinator"] is None
 
 
 def is_blocked(run: Run) -> bool:
     """Return whether a live participant is in doubt at the end of the run."""
     return bool(in_doubt(run.world))
+
+
+# ------------------------------------------------------------------------------------------------------- throughput
+
+
+def pausing(nodes: Nodes, pause_seconds: float) -> dict[str, Node[Any, Any]]:
+    """Return `nodes` with clients that rest before each transfer."""
+    pause = (pause_seconds, pause_seconds)
+    return {
+        name: replace(node, start_seconds=pause) if isinstance(node, Client) else node for name, node in nodes.items()
+    }
+
+
+def throughput(run: Run) -> float:
+    """Return the transfers completed per second, from the first completion to the last."""
+    times = [event.time_seconds for event in run.trace.of(Kind.COMPLETE)]
+    if len(times) < 2:
+        raise ValueError(f"`run` must have completed at least 2 transfers, got {len(times)}")
+    return (len(times) - 1) / (times[-1] - times[0])

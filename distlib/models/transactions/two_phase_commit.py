@@ -34,8 +34,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from distlib.models.latency import Law, require_law
+from distlib.models.latency import Law, Shifted, require_law
 from distlib.models.order_statistics import (
+    OrderStatisticLaw,
     interruption_probability,
     maximum_mean,
     order_statistic_quantile,
@@ -50,6 +51,7 @@ __all__ = [
     "blocked_seconds_mean",
     "blocking_probability",
     "commit_cost",
+    "commit_latency_law",
     "commit_latency_mean",
     "commit_latency_quantile",
     "commit_latency_sf",
@@ -159,6 +161,20 @@ def commit_latency_quantile(timing: CommitTiming, probability: ArrayLike) -> Flo
     """
     count = timing.participant_count
     return timing.force_seconds + order_statistic_quantile(timing.round_trip, count, count, probability)
+
+
+def commit_latency_law(timing: CommitTiming) -> Law:
+    """Return the law of V itself, for figures that hold runs against all of it.
+
+    Examples
+    --------
+    >>> from distlib.models.latency import Exponential
+    >>> timing = CommitTiming(5, Exponential(0.001), participant_force_seconds=0.001)
+    >>> bool(commit_latency_law(timing).mean() == commit_latency_mean(timing))
+    True
+    """
+    count = timing.participant_count
+    return Shifted(OrderStatisticLaw(timing.round_trip, count, count), timing.force_seconds)
 
 
 def in_doubt_seconds_mean(timing: CommitTiming) -> float:
