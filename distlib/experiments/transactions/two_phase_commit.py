@@ -21,6 +21,7 @@ from distlib.protocols.transactions.two_phase_commit import (
     Coordinator,
     CoordinatorLog,
     Decision,
+    Inquire,
     Participant,
     ParticipantLog,
     Prepare,
@@ -39,6 +40,7 @@ from distlib.runtimes.trace import Kind, Trace
 __all__ = [
     "Fate",
     "bank",
+    "briefly",
     "between_participants_and_coordinator",
     "commit_latencies",
     "crash_points",
@@ -184,6 +186,11 @@ def run_with(
         until_seconds=until_seconds,
         record=record,
     )
+
+
+def briefly(message: Any) -> str:
+    """Return what a figure writes on a message where there is only one transaction."""
+    return "?" if isinstance(message, Inquire) else str(message).split()[0]
 
 
 def state_label(node: Node[Any, Any]) -> tuple[str, str] | None:
