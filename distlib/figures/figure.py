@@ -61,10 +61,14 @@ class Shown(ABC):
         self.caption = caption.strip()
         self.identifier = _identifier(identifier, self.alt, self.caption)
 
-    @property
-    @abstractmethod
+    @cached_property
     def html(self) -> str:
         """The figure as it is inserted into a page."""
+        return self._render()
+
+    @abstractmethod
+    def _render(self) -> str:
+        """Return the HTML; called once."""
 
     def __repr__(self) -> str:
         return f"[{type(self).__name__}: {self.alt}]"
@@ -112,8 +116,7 @@ class Figure(Shown):
         super().__init__(alt=alt, caption=caption, identifier=identifier)
         self.drawing = svg if isinstance(svg, Drawing) else _read(svg)
 
-    @cached_property
-    def html(self) -> str:
+    def _render(self) -> str:
         return (
             f'<figure class="ds-figure" id="{self.identifier}" style="--d-least:{number(narrowest(self.drawing))}px">'
             f"<style>{stylesheet()}</style>{scroll_box(self.drawing, self.identifier, self.alt)}"

@@ -35,7 +35,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -176,8 +176,7 @@ class Interactive(Shown):
 
     # -- the twin ------------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def html(self) -> str:
+    def _render(self) -> str:
         default = self.frame()
         elements: dict[str, int] = {}
         frames, summaries = [], []

@@ -10,7 +10,6 @@ double), and the words say it anyway.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
 from distlib.figures.figure import Shown, inline, stylesheet
 
@@ -49,8 +48,7 @@ class Table(Shown):
         super().__init__(alt=alt, caption=caption, identifier=identifier)
         self.rows, self.columns, self.cells, self.corner = tuple(rows), tuple(columns), tuple(map(tuple, cells)), corner
 
-    @cached_property
-    def html(self) -> str:
+    def _render(self) -> str:
         head = "".join(f'<th scope="col">{inline(name)}</th>' for name in (self.corner, *self.columns))
         body = "".join(
             f'<tr><th scope="row">{inline(name)}</th>{"".join(map(_cell, row))}</tr>'
