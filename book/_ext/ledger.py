@@ -38,6 +38,7 @@ class Row:
     """A claim and what it was reached by: for each way, the texts and their sources."""
 
     claim: str
+    identifier: str
     unit: str
     values: dict[str, list[tuple[str, str]]]
     verdict: str
@@ -58,10 +59,10 @@ def parse_row(record: Any) -> Row:
     try:
         values: dict[str, list[tuple[str, str]]] = {}
         for value in record["values"]:
-            values.setdefault(value["way"], []).append((value["text"], value.get("source", "")))
-        row = Row(record["claim"], record.get("unit", ""), values, record["verdict"])
+            values.setdefault(value["way"], []).append((value["text"], value["source"]))
+        row = Row(record["claim"], record["identifier"], record["unit"], values, record["verdict"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedEvidenceError(f"no claim, values and verdict in {record!r}: {error!r}") from error
+        raise MalformedEvidenceError(f"a field is missing in {record!r}: {error!r}") from error
     if unknown := sorted(set(values) - set(WAYS)):
         raise MalformedEvidenceError(f"the way of a value must be one of {WAYS}, got {unknown[0]!r} in {row.claim!r}")
     if not values:
@@ -88,6 +89,15 @@ def notebooks_in_book(env: BuildEnvironment) -> list[str]:
     return [name for name in site_map if name in env.found_docs and env.doc2path(name).endswith(".ipynb")]
 
 
+def _words(text: str, classes: Iterable[str] = ()) -> nodes.paragraph:
+    """Return a paragraph; what stands between backticks is set as code."""
+    paragraph = nodes.paragraph("", classes=list(classes))
+    for index, part in enumerate(text.split("`")):
+        if part:
+            paragraph += nodes.literal("", part) if index % 2 else nodes.Text(part)
+    return paragraph
+
+
 def _cell(*content: nodes.Node, classes: Iterable[str] = ()) -> nodes.entry:
     return nodes.entry("", *content, classes=list(classes))
 
@@ -97,14 +107,12 @@ def _value_cell(row: Row, way: str) -> nodes.entry:
     for text, source in row.values.get(way, []):
         # A unit goes behind a number; a text that ends in a word says what it counts.
         unit = f" {row.unit}" if row.unit and text[-1:].isdigit() else ""
-        paragraphs.append(nodes.paragraph("", text + unit))
-        if source:
-            paragraphs.append(nodes.paragraph("", source, classes=["ledger-source"]))
+        paragraphs += [_words(text + unit), _words(source, ["ledger-source"])]
     return _cell(*paragraphs, classes=[f"ledger-{way}" if paragraphs else "ledger-empty"])
 
 
-def table_of(rows: list[Row]) -> nodes.table:
-    """Return the table of one chapter's rows."""
+def table_of(rows: list[Row], name: str) -> nodes.table:
+    """Return the table of one chapter's rows, each of which a link can end at."""
     table = nodes.table("", classes=["evidence-ledger"])
     group = nodes.tgroup("", cols=len(WAYS) + 2)
     table += group
@@ -115,9 +123,10 @@ def table_of(rows: list[Row]) -> nodes.table:
     for row in rows:
         body += nodes.row(
             "",
-            _cell(nodes.paragraph("", row.claim), classes=["ledger-claim"]),
+            _cell(_words(row.claim), classes=["ledger-claim"]),
             *(_value_cell(row, way) for way in WAYS),
-            _cell(nodes.paragraph("", row.verdict), classes=["ledger-verdict"]),
+            _cell(_words(row.verdict), classes=["ledger-verdict"]),
+            ids=[f"{name}-{nodes.make_id(row.identifier)}"],
         )
     group += body
     return table
@@ -153,7 +162,7 @@ class EvidenceLedger(SphinxDirective):
 
     def section(self, docname: str, title: str, rows: list[Row]) -> nodes.section:
         """Return a chapter's part: its title, a sentence that counts and links, and the table."""
-        name = "evidence-" + docname.removeprefix("chapters/").replace("/", "-").replace("_", "-")
+        name = nodes.make_id("evidence-" + docname.removeprefix("chapters/"))
         link = addnodes.pending_xref(
             "", refdomain="std", reftype="doc", reftarget="/" + docname, refdoc=self.env.docname, refexplicit=True
         )
@@ -162,7 +171,7 @@ class EvidenceLedger(SphinxDirective):
         joint = sum(len(row.values) > 1 for row in rows)
         count = f": {len(rows)} claim{'s' * (len(rows) != 1)}, {joint} of them reached in more than one way."
         return nodes.section(
-            "", nodes.title("", title), nodes.paragraph("", "", link, nodes.Text(count)), table_of(rows), ids=[name]
+            "", nodes.title("", title), nodes.paragraph("", "", link, nodes.Text(count)), table_of(rows, name), ids=[name]
         )
 
 

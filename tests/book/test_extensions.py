@@ -6,7 +6,6 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +15,7 @@ from bs4 import BeautifulSoup
 from pybtex.database import parse_string
 
 from tests.book.page_rules import parse
-from tests.repository import NOTEBOOKS, ROOT, pages_in_order, read
+from tests.repository import ROOT, pages_in_order, read
 
 EXTENSIONS = ROOT / "book" / "_ext"
 MIME_TYPE = "application/vnd.distlib.evidence+json"
@@ -31,7 +30,8 @@ suppress_warnings = ["mystnb.unknown_mime_type"]
 numfig = True
 """
 CLAIM = {
-    "claim": "Mean wait for five",
+    "claim": "The mean wait of `max` for five",
+    "identifier": "mean-wait",
     "unit": "ms",
     "values": [
         {"way": "predicted", "text": "4.283", "source": "order statistics"},
@@ -104,13 +104,14 @@ def small_book(tmp_path: Path) -> SmallBook:
 def test_the_ledger_and_the_plan_follow_the_chapters(small_book: SmallBook) -> None:
     assert small_book.build(first=notebook("First", CLAIM)).returncode == 0
     values = ["4.283 ms | order statistics", "4.291 ± 0.021 ms | 10 000 runs"]
-    assert small_book.rows() == [["Mean wait for five", *values, "", "", "agrees"]]
+    assert small_book.rows() == [["The mean wait of | max | for five", *values, "", "", "agrees"]]
+    assert small_book.page("plan").select("tr#evidence-topic-first-mean-wait") != []
     assert [found.get_text() for found in small_book.page("plan").select(".planned")] == ["Second in preparation"]
 
     # A chapter that changes changes the ledger, and a chapter that is added leaves the plan.
-    changed = notebook("First", {**CLAIM, "claim": "Mean wait for six"})
+    changed = notebook("First", {**CLAIM, "claim": "Six"})
     assert small_book.build(first=changed, second=notebook("Second", CLAIM)).returncode == 0
-    assert [row[0] for row in small_book.rows()] == ["Mean wait for six", "Mean wait for five"]
+    assert [row[0] for row in small_book.rows()] == ["Six", "The mean wait of | max | for five"]
     assert small_book.page("plan").select(".planned") == []
     assert small_book.page("plan").select('a[href="chapters/topic/second.html"]') != []
 
@@ -129,9 +130,9 @@ def test_a_malformed_claim_fails_the_build(small_book: SmallBook) -> None:
     ("row", "said"),
     [
         ({**CLAIM, "values": []}, "needs a value"),
-        ({**CLAIM, "values": [{"way": "guessed", "text": "4"}]}, "guessed"),
+        ({**CLAIM, "values": [{"way": "guessed", "text": "4", "source": "hope"}]}, "guessed"),
         ({key: value for key, value in CLAIM.items() if key != "verdict"}, "verdict"),
-        ("a claim", "no claim"),
+        ("a claim", "missing"),
     ],
     ids=["no value", "unknown way", "no verdict", "no record"],
 )
@@ -142,12 +143,10 @@ def test_a_malformed_claim_is_named(row: Any, said: str) -> None:
 
 
 def test_the_ledger_has_every_claim_of_every_chapter(book: Path) -> None:
-    recorded: list[str] = []
-    rows_of: Callable[[dict[str, Any]], Any] = load("ledger").rows_of
-    in_order = sorted(NOTEBOOKS, key=lambda path: pages_in_order().index(str(path.relative_to(ROOT).with_suffix(""))))
-    for path in in_order:
-        recorded += [row.claim for row in rows_of(read(path))]
-    shown = [cell.get_text(strip=True) for cell in parse(book / "book" / "evidence.html").select("td.ledger-claim")]
+    rows_of = load("ledger").rows_of
+    notebooks = [ROOT / f"{name}.ipynb" for name in pages_in_order() if (ROOT / f"{name}.ipynb").exists()]
+    recorded = [row.claim.replace("`", "") for path in notebooks for row in rows_of(read(path))]
+    shown = [cell.get_text().strip() for cell in parse(book / "book" / "evidence.html").select("td.ledger-claim")]
     assert shown == recorded
 
 
