@@ -14,8 +14,8 @@ contract of :mod:`distlib.node` allows loss, and a queue without bound would hid
 growing pause.
 
 *Injected faults.* Loss, copies and cuts act where a message leaves; added latency and, once more, cuts act where it
-arrives. So a delayed message is "in the network": it survives a crash of its sender, and a link that is cut delivers
-nothing of what was on its way.
+arrives. So a delayed message is "in the network": it survives a crash of its sender, and over a link that is cut
+nothing is delivered of what was on its way, up to the inbox.
 
 *Strangers.* Whoever connects must know the cluster's token, a random number that goes with the addresses; without one,
 a node that got the port of another would take its messages. Bytes that are no frame, no hello or no message of the
@@ -34,6 +34,7 @@ unpickled. When the command pipe ends, the parent is gone, and the process ends 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import pickle
 import random
@@ -322,7 +323,7 @@ class Host:
         return str(internet_address), int(port)
 
     async def meet(self, addresses: Mapping[str, Address], origin_nanoseconds: int) -> None:
-        """Learn where other nodes are now, and when the time of the trace began. Return when they were called on once."""
+        """Learn where other nodes are now, and when the time of the trace began; return when each was tried once."""
         self._origin_nanoseconds = origin_nanoseconds
         for target, address in addresses.items():
             self._outgoing[target].meet(address)
@@ -356,8 +357,11 @@ class Host:
         """Stop in good order: what was saved without force reaches the disk."""
         self.abort()
         await self._drain()
-        if self._unforced and self._worker is not None:
-            self._storage.save(self._saved_codec.encode(self._unforced[0]))
+        try:
+            if self._unforced:
+                self._storage.save(self._saved_codec.encode(self._unforced[0]))
+        except OSError as error:
+            self.complain("stop", error)
         self._flush()
 
     async def crash(self) -> None:
@@ -472,6 +476,8 @@ class Host:
                 kind, value, peer, cause = Kind.START, saved, None, None
                 handle = partial(self._node.on_start, saved)
             case _Arrival(source, message, send):
+                if (source, self.name) in self._cut:
+                    return self.lose(source, self.name, message, send, "partition")
                 kind, value, peer, cause = Kind.DELIVER, message, source, send
                 handle = partial(self._node.on_message, source, message)
             case _Expiry(name, set_timer):
@@ -602,10 +608,11 @@ class Host:
         now_seconds = self._loop.time()
         at_seconds = now_seconds + self._draw(faults.latency)
         if faults.ordered:
-            at_seconds = max(at_seconds, self._last_arrival_seconds.get(source, 0.0))
+            # Strictly after the one before: the loop does not keep the order of timers that are due at one instant.
+            at_seconds = max(at_seconds, math.nextafter(self._last_arrival_seconds.get(source, 0.0), math.inf))
             self._last_arrival_seconds[source] = at_seconds
-        if at_seconds <= now_seconds:
-            self._deliver(source, message, cause)
+        if at_seconds <= now_seconds and not faults.ordered:
+            self._inbox.put_nowait(_Arrival(source, message, cause))
         elif len(self._held) >= HELD_LIMIT:
             self.lose(source, self.name, message, cause, "loss")
         else:
@@ -614,17 +621,10 @@ class Host:
     def _hold(self, at_seconds: float, source: str, message: Any, cause: int) -> None:
         def release() -> None:
             self._held.discard(handle)
-            self._deliver(source, message, cause)
+            self._inbox.put_nowait(_Arrival(source, message, cause))
 
         handle = self._loop.call_at(at_seconds, release)
         self._held.add(handle)
-
-    def _deliver(self, source: str, message: Any, cause: int) -> None:
-        if (source, self.name) in self._cut:
-            self.lose(source, self.name, message, cause, "partition")
-            self._flush()
-        else:
-            self._inbox.put_nowait(_Arrival(source, message, cause))
 
     def _draw(self, latency: float | Law) -> float:
         if isinstance(latency, int | float):
@@ -786,6 +786,7 @@ class _Outgoing:
 
     def close(self) -> None:
         """Give up the connection and all attempts."""
+        self.settled.set()
         if self.task is not None:
             self.task.cancel()
         if self._transport is not None:

@@ -95,6 +95,9 @@ __all__ = ["Cluster", "ClusterError", "Problem", "merge", "world_of"]
 
 AnyNode: TypeAlias = Node[Any, Any]
 
+NAME_LIMIT = 200
+"""Characters of a node's name as its folder is called by it."""
+
 _DIRECT = Network(default=Link(latency=Constant(0.0)))
 
 # ------------------------------------------------------------------------------------------------------------ cluster
@@ -161,8 +164,8 @@ class Cluster:
         _require_address(internet_address, allow_remote)
         if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
             raise ValueError(f"`seed` must be a whole number of at least 0, got {seed!r}")
-        if not 64 <= maximum_frame_size_bytes < 1 << 32:
-            raise ValueError(f"`maximum_frame_size_bytes` must be in [64, 2**32), got {maximum_frame_size_bytes!r}")
+        if not 1024 <= maximum_frame_size_bytes < 1 << 32:
+            raise ValueError(f"`maximum_frame_size_bytes` must be in [1024, 2**32), got {maximum_frame_size_bytes!r}")
         self.names = tuple(nodes)
         self._nodes = dict(nodes)
         self._seed = seed
@@ -593,8 +596,8 @@ class Cluster:
             if member.is_paused:
                 member.resume()
                 member.is_paused = False
-        for wait in [member.order("close") for member in members]:
-            wait()
+        for member in members:
+            member.order("close")
         self.wait(lambda: not any(member.is_up for member in members), STOP_TIMEOUT_SECONDS)
 
     def _member(self, name: str) -> Member:
@@ -631,26 +634,26 @@ def merge(streams: Mapping[int, Sequence[Event]], names: tuple[str, ...], *, fin
         Whether no more events can come. If so, an event whose cause is in no stream is kept, without a cause. Otherwise
         it is left out with what follows it in its stream, so that the trace is a consistent cut.
     """
+    reported = {event.number for events in streams.values() for event in events}
+    numbers: dict[int, int] = {}
+    """The numbers in the trace, by those that the streams gave."""
     positions = dict.fromkeys(streams, 0)
-    heads: list[tuple[float, int]] = [(events[0].time_seconds, stream) for stream, events in streams.items() if events]
+    heads = [(events[0].time_seconds, stream) for stream, events in streams.items() if events]
     heapify(heads)
     waiting: dict[int, list[int]] = {}
     """Streams whose next event waits for its cause, by the number of the cause."""
-    numbers: dict[int, int] = {}
     merged: list[Event] = []
-    while heads or (final and waiting):
-        orphaned = not heads
-        stream = heappop(heads)[1] if heads else waiting.pop(next(iter(waiting)))[0]
+    while heads:
+        _, stream = heappop(heads)
         event = streams[stream][positions[stream]]
-        if event.cause is not None and event.cause not in numbers and not orphaned:
-            waiting.setdefault(event.cause, []).append(stream)
+        cause = event.cause
+        if cause is not None and cause not in numbers and (cause in reported or not final):
+            waiting.setdefault(cause, []).append(stream)
             continue
-        cause = None if event.cause is None else numbers.get(event.cause)
         numbers[event.number] = len(merged)
-        merged.append(replace(event, number=len(merged), cause=cause))
+        merged.append(replace(event, number=len(merged), cause=None if cause is None else numbers.get(cause)))
         positions[stream] += 1
-        freed = waiting.pop(event.number, [])
-        for each in (stream, *freed):
+        for each in (stream, *waiting.pop(event.number, ())):
             if positions[each] < len(streams[each]):
                 heappush(heads, (streams[each][positions[each]].time_seconds, each))
     return Trace(tuple(merged), names)
@@ -693,6 +696,8 @@ def _require_nodes(nodes: Mapping[str, AnyNode], processes: bool) -> None:
     for name, node in nodes.items():
         if not isinstance(name, str) or not name:
             raise TypeError(f"`nodes` must be named by strings that are not empty, got {name!r}")
+        if len(quote(name, safe="")) > NAME_LIMIT:
+            raise ValueError(f"`nodes` must have names of at most {NAME_LIMIT} characters in a URL, got {name!r}")
         if not isinstance(node, Node):
             raise TypeError(f"`nodes` must hold nodes of distlib.node, got {node!r} for {name!r}")
         if processes and type(node).__module__ == "__main__":
@@ -752,7 +757,7 @@ def _parameters(kind: type, arguments: tuple[Any, ...]) -> tuple[Any, Any] | Non
 def _substitute(value: Any, given: Mapping[Any, Any], kind: type) -> Any:
     """Return a type argument with type variables and forward references replaced by what they stand for."""
     if isinstance(value, ForwardRef):
-        return eval(value.__forward_arg__, vars(sys.modules[kind.__module__]))
+        value = eval(value.__forward_arg__, vars(sys.modules[kind.__module__]))
     if isinstance(value, TypeVar):
         return given.get(value, value)
     variables = getattr(value, "__parameters__", ())

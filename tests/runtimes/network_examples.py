@@ -128,7 +128,7 @@ class ForgetfulStore(Store):
 
 @dataclass(frozen=True)
 class Writer(Node[WriterMessage, None]):
-    """Puts numbers from 0 on, each acknowledged by a majority before the next; when there are enough, reads a majority."""
+    """Puts numbers from 0 on, each acknowledged by a majority before the next; at the end it reads a majority."""
 
     stores: tuple[str, ...]
     count: int
