@@ -168,11 +168,10 @@ class EvidenceLedger(SphinxDirective):
         )
         link["refwarn"] = True
         link += nodes.inline("", title)
-        joint = sum(len(row.values) > 1 for row in rows)
-        count = f": {len(rows)} claim{'s' * (len(rows) != 1)}, {joint} of them reached in more than one way."
-        return nodes.section(
-            "", nodes.title("", title), nodes.paragraph("", "", link, nodes.Text(count)), table_of(rows, name), ids=[name]
-        )
+        counts = [f"{sum(way in row.values for row in rows)} {way}" for way in WAYS]
+        told = nodes.Text(f": {len(rows)} claim{'s' * (len(rows) != 1)}, {', '.join(counts)}.")
+        intro = nodes.paragraph("", "", link, told)
+        return nodes.section("", nodes.title("", title), intro, table_of(rows, name), ids=[name])
 
 
 def outdated_pages(
