@@ -1,0 +1,357 @@
+"""What results give away about the order of operations.
+
+Theory of operation
+-------------------
+To find a legal order is hard in general, but results often tell most of it. Who read "ab" saw the append of "a" before
+that of "b"; a value that was dequeued was enqueued before; nothing was written between a write and a read that still
+shows its value. Where values are distinct, so that each has one origin, such pairs turn an exponential search into
+one that goes almost straight ahead. That distinct values make the problem tractable is due to Gibbons and Korach
+(1997, section 4) for registers; for queues see Bouajjani, Emmi, Enea and Hamza (2015).
+
+Each function yields pairs (i, j) of positions in a sequence of operations, which is sorted by `invoked` and has none
+that is FAIL. An operation that is not OK may have taken effect or not. The promise is:
+
+    If there is a legal order, there is one in which, for every pair (i, j), operation i takes effect before operation j
+    or j does not take effect.
+
+It is one order for all pairs. So a pair (j, j) says that j does not take effect: because it cannot, or, for an
+operation that nobody knows the outcome of, because nobody saw its effect. Any part of the pairs keeps the promise. So
+what is costly to find is left out, and so is what real time says anyway.
+
+References
+----------
+- P. Gibbons, E. Korach. Testing shared memories. SIAM Journal on Computing 26(4), 1997.
+- A. Bouajjani, M. Emmi, C. Enea, J. Hamza. On reducing linearizability to state reachability. ICALP 2015.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, islice, pairwise
+from math import inf
+from typing import Any, Final, TypeAlias
+
+from distlib.checkers.history import UNOBSERVED, Operation
+from distlib.node import Outcome
+
+__all__ = ["Pairs", "forced_queue_order", "forced_register_order", "forced_set_order", "forced_text_order"]
+
+Pair: TypeAlias = tuple[int, int]
+Pairs: TypeAlias = Iterable[Pair]
+"""Pairs of positions in a sequence of operations: the first takes effect before the second."""
+
+_PAIR_COUNT: Final = 32
+"""How many others are related to one operation at most, so that bad input takes not much longer than good."""
+
+
+def forced_register_order(operations: Sequence[Operation], initial: Hashable) -> Iterator[Pair]:
+    """Yield what values that have one origin say about the order.
+
+    Whoever needs a value comes after its only origin. Nothing that sets another value comes between the two. An
+    operation that may have happened, and that sets a value which nobody saw, might as well not have.
+    """
+    origins: dict[Hashable, list[int]] = {}
+    needs: list[tuple[int, Hashable]] = []
+    changes: list[int] = []
+    compared: set[Hashable] = set()
+    for index, operation in enumerate(operations):
+        asked = _arguments(operation)
+        if asked[0] == "read":
+            if operation.outcome is Outcome.OK and operation.result is not UNOBSERVED:
+                needs.append((index, operation.result))
+            continue
+        if operation.result is False:
+            continue
+        origins.setdefault(asked[-1], []).append(index)
+        # A comparison whose result nobody saw, and which did take effect, may have changed nothing.
+        if asked[0] == "write" or operation.result is True or operation.outcome is Outcome.UNKNOWN:
+            changes.append(index)
+        if asked[0] == "compare_and_set":
+            compared.add(asked[1])
+            if index in changes[-1:]:
+                needs.append((index, asked[1]))
+    yield from _register_origins(operations, initial, origins, needs, changes)
+    if not any(operation.result is False for operation in operations):
+        seen = {value for _, value in needs} | compared
+        for index in changes:
+            if operations[index].outcome is Outcome.UNKNOWN and _arguments(operations[index])[-1] not in seen:
+                yield index, index
+
+
+def _register_origins(
+    operations: Sequence[Operation],
+    initial: Hashable,
+    origins: Mapping[Hashable, Sequence[int]],
+    needs: Sequence[tuple[int, Hashable]],
+    changes: Sequence[int],
+) -> Iterator[Pair]:
+    """Yield that each operation in `needs` comes after the only origin of its value, with no change between them."""
+    timeline = _Timeline(operations, changes)
+    latest: dict[Hashable, float] = {}
+    for index, value in needs:
+        latest[value] = min(latest.get(value, inf), operations[index].latest)
+    for index, value in needs:
+        sources = origins.get(value, ())
+        if len(sources) + (value == initial) > 1:
+            continue
+        required = operations[index].outcome is Outcome.OK
+        if value == initial:
+            if required:
+                for other in timeline.invoked_in(-inf, operations[index].latest, {index}):
+                    yield index, other
+        elif not sources:
+            yield index, index
+        else:
+            source = sources[0]
+            yield source, index
+            if required:
+                written = min(operations[source].latest, latest[value])
+                for other in timeline.invoked_in(written, operations[index].latest, {source, index}):
+                    yield index, other
+                for other in timeline.completed_in(
+                    operations[source].invoked, operations[index].invoked, {source, index}
+                ):
+                    yield other, source
+
+
+def forced_text_order(operations: Sequence[Operation], initial: str) -> Iterator[Pair]:
+    """Yield what the texts that were read say about the order, if all texts written are distinct.
+
+    A text that falls apart into written ones in one way only tells the order of them all. What it does not contain was
+    written later than the get, or before the put that it begins with.
+    """
+    origin = {_arguments(operation)[1]: index for index, operation in enumerate(operations) if _writes(operation)}
+    if len(origin) < sum(map(_writes, operations)) or "" in origin or initial:
+        return
+    gets = [
+        index
+        for index, operation in enumerate(operations)
+        if not _writes(operation) and operation.outcome is Outcome.OK
+    ]
+    gets = [index for index in gets if operations[index].result is not UNOBSERVED]
+    parser = _Parser(operations, origin)
+    timeline = _Timeline(operations, origin.values())
+    used: set[int] = set()
+    all_understood = True
+    # In the order of the texts, each begins as the one before it, as a rule; the parser goes on from there.
+    for get in sorted(gets, key=lambda index: str(operations[index].result)):
+        ways, pieces = parser.parse(str(operations[get].result))
+        if ways == 0:
+            yield get, get
+        if ways != 1:
+            all_understood = False
+            continue
+        used.update(pieces)
+        yield from pairwise([*pieces, get])
+        yield from _text_absent(operations, timeline, pieces, get)
+    # Whatever may have happened and was not seen, although every text that was read is understood, might as well not
+    # have.
+    for index in origin.values() if all_understood else ():
+        if index not in used and operations[index].outcome is Outcome.UNKNOWN:
+            yield index, index
+
+
+def _writes(operation: Operation) -> bool:
+    return bool(_arguments(operation)[0] != "get")
+
+
+def _text_absent(
+    operations: Sequence[Operation], timeline: _Timeline, pieces: Sequence[int], get: int
+) -> Iterator[Pair]:
+    """Yield what a get says about the writes that are not in its text."""
+    present = {*pieces}
+    first = operations[pieces[0]] if pieces and _arguments(operations[pieces[0]])[0] == "put" else None
+    after = -inf if first is None else min(first.latest, operations[get].latest)
+    for other in timeline.invoked_in(after, operations[get].latest, present):
+        yield get, other
+    if first is not None:
+        for other in timeline.completed_in(first.invoked, operations[get].invoked, present):
+            yield other, pieces[0]
+
+
+class _Parser:
+    """Takes texts apart into those that were written.
+
+    It goes through a text from left to right and keeps, for each position, how many ways lead to it (none, one, more)
+    and the last piece of one of them. All this depends only on what is to the left, so the next text reuses what it
+    has in common.
+    """
+
+    def __init__(self, operations: Sequence[Operation], origin: Mapping[str, int]) -> None:
+        self._origin = origin
+        self._is_put = {index for index in origin.values() if _arguments(operations[index])[0] == "put"}
+        self._lengths = sorted({len(text) for text in origin})
+        self._text = ""
+        self._ways = [1]
+        self._last = [-1]
+
+    def parse(self, text: str) -> tuple[int, list[int]]:
+        """Return in how many ways a text comes apart (2 for more than one) and, if it is one, who wrote the pieces."""
+        common = len(self._text) if text.startswith(self._text) else _common_length(self._text, text)
+        del self._ways[common + 1 :], self._last[common + 1 :]
+        self._text = text
+        for end in range(common + 1, len(text) + 1):
+            ways, last = 0, -1
+            for length in self._lengths:
+                if length > end:
+                    break
+                piece = self._origin.get(text[end - length : end])
+                if piece is not None and self._ways[end - length] and not (piece in self._is_put and length < end):
+                    ways, last = min(2, ways + self._ways[end - length]), length
+            self._ways.append(ways)
+            self._last.append(last)
+        pieces: list[int] = []
+        end = len(text)
+        while end and self._ways[len(text)] == 1:
+            pieces.append(self._origin[text[end - self._last[end] : end]])
+            end -= self._last[end]
+        return self._ways[len(text)], pieces[::-1]
+
+
+def _common_length(left: str, right: str) -> int:
+    """Return how many characters two texts have in common at their beginning."""
+    low, high = 0, min(len(left), len(right))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if left[:middle] == right[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def forced_set_order(operations: Sequence[Operation], initial: frozenset[Hashable]) -> Iterator[Pair]:
+    """Yield that a read comes after the only add of what it shows, and before the adds of what it does not show.
+
+    The latter holds for elements that nobody removes.
+    """
+    adds: dict[Hashable, list[int]] = {}
+    removed: set[Hashable] = set()
+    for index, operation in enumerate(operations):
+        name, *rest = _arguments(operation)
+        if name == "add" and operation.result is not False:
+            adds.setdefault(rest[0], []).append(index)
+        elif name == "remove" and operation.result is not False:
+            removed.add(rest[0])
+    lasting = [index for element, indices in adds.items() if element not in removed for index in indices]
+    timeline = _Timeline(operations, lasting)
+    for index, operation in enumerate(operations):
+        seen = operation.result
+        if _arguments(operation)[0] != "read" or operation.outcome is not Outcome.OK or not isinstance(seen, frozenset):
+            continue
+        for element in seen:
+            if len(adds.get(element, ())) == 1 and element not in initial:
+                yield adds[element][0], index
+        shown = {other for element in seen for other in adds.get(element, ())}
+        for other in timeline.invoked_in(-inf, operation.latest, shown):
+            yield index, other
+
+
+def forced_queue_order(operations: Sequence[Operation]) -> Iterator[Pair]:
+    """Yield what first in, first out says about the order, if all values are distinct.
+
+    An enqueue comes before the dequeue of its value. Values come out in the order in which they went in. One that
+    never came out went in after all that did, and a queue that was empty had lost all that went in before.
+    """
+    enqueues = [index for index, operation in enumerate(operations) if _arguments(operation)[0] == "enqueue"]
+    origin = {_arguments(operations[index])[1]: index for index in enqueues}
+    if len(origin) < len(enqueues):
+        return
+    removal: dict[int, int] = {}
+    empties: list[int] = []
+    all_known = True
+    for index, operation in enumerate(operations):
+        if _arguments(operation)[0] == "enqueue":
+            continue
+        if operation.outcome is not Outcome.OK or operation.result is UNOBSERVED:
+            all_known = False
+        elif operation.result is None:
+            empties.append(index)
+        elif operation.result not in origin or origin[operation.result] in removal:
+            yield index, index
+        else:
+            removal[origin[operation.result]] = index
+            yield origin[operation.result], index
+    yield from _queue_order(operations, enqueues, removal, all_known)
+    if all_known:
+        yield from _queue_empty(operations, enqueues, removal, empties)
+        # What may have gone in, and never came out, only stands in the way.
+        for index in enqueues:
+            if index not in removal and operations[index].outcome is Outcome.UNKNOWN:
+                yield index, index
+
+
+def _queue_order(
+    operations: Sequence[Operation], enqueues: Sequence[int], removal: Mapping[int, int], all_known: bool
+) -> Iterator[Pair]:
+    """Yield that of two values the one that came out earlier, or at all, went in earlier."""
+
+    def came_out(enqueue: int) -> float:
+        """The earliest position at which the value may have come out; never, if it is known that it did not."""
+        if enqueue in removal:
+            return operations[removal[enqueue]].invoked
+        return inf if all_known else -inf
+
+    # `enqueues` is sorted by invocation. Nothing in enqueues[:k + 1] came out after last_out[k].
+    last_out = list(accumulate(map(came_out, enqueues), max))
+    invoked = [operations[index].invoked for index in enqueues]
+    for earlier, dequeue in removal.items():
+        count = 0
+        position = bisect_right(invoked, operations[earlier].latest) - 1
+        # What was invoked later than that is ordered by real time; what is left is concurrent, or the history is bad.
+        while position >= 0 and count < _PAIR_COUNT and last_out[position] > operations[dequeue].latest:
+            later = enqueues[position]
+            if later != earlier and came_out(later) > operations[dequeue].latest:
+                count += 1
+                yield earlier, later
+            position -= 1
+
+
+def _queue_empty(
+    operations: Sequence[Operation], enqueues: Sequence[int], removal: Mapping[int, int], empties: Sequence[int]
+) -> Iterator[Pair]:
+    """Yield how enqueues and dequeues lie around a dequeue that found the queue empty."""
+    outs = _Timeline(operations, removal.values())
+    enqueue_of = {dequeue: enqueue for enqueue, dequeue in removal.items()}
+    ins = _Timeline(operations, enqueues)
+    for empty in empties:
+        here = operations[empty]
+        for enqueue in ins.invoked_in(-inf, here.latest):
+            if enqueue not in removal or operations[removal[enqueue]].invoked > here.latest:
+                yield empty, enqueue
+            elif operations[enqueue].latest < here.invoked:
+                yield removal[enqueue], empty
+        for dequeue in outs.completed_in(here.invoked, inf):
+            if operations[enqueue_of[dequeue]].latest < here.invoked:
+                yield dequeue, empty
+
+
+def _arguments(operation: Operation) -> tuple[Any, ...]:
+    """Return what an operation asked for, as the tuple that a model has found it to be."""
+    asked: Any = operation.operation
+    return tuple(asked)
+
+
+class _Timeline:
+    """Some operations by when they were invoked and when they completed, to find those near a position.
+
+    Each answer is cut off at :data:`_PAIR_COUNT`.
+    """
+
+    def __init__(self, operations: Sequence[Operation], indices: Iterable[int]) -> None:
+        self._by_invocation = sorted(indices, key=lambda index: operations[index].invoked)
+        self._invoked = [operations[index].invoked for index in self._by_invocation]
+        completed = (index for index in self._by_invocation if operations[index].latest < inf)
+        self._by_completion = sorted(completed, key=lambda index: operations[index].latest)
+        self._completed = [operations[index].latest for index in self._by_completion]
+
+    def invoked_in(self, after: float, until: float, but: Container[int] = ()) -> Iterator[int]:
+        """Return operations invoked in (after, until] that are not in `but`, those invoked last first."""
+        found = self._by_invocation[bisect_right(self._invoked, after) : bisect_right(self._invoked, until)]
+        return islice((index for index in reversed(found) if index not in but), _PAIR_COUNT)
+
+    def completed_in(self, since: float, before: float, but: Container[int] = ()) -> Iterator[int]:
+        """Return operations that are OK, completed in [since, before) and not in `but`, the first of them first."""
+        found = self._by_completion[bisect_left(self._completed, since) : bisect_left(self._completed, before)]
+        return islice((index for index in found if index not in but), _PAIR_COUNT)
