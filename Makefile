@@ -30,7 +30,8 @@ test: $(INSTALLED) ## run all tests: units, doctests, the pages, and every noteb
 
 lab: $(INSTALLED) ## open JupyterLab on the chapters, on this machine only
 	$(BIN)/jupyter lab --ip 127.0.0.1 --ServerApp.root_dir chapters \
-	  --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+	  --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+	  --LabApp.extension_manager=readonly $(if $(filter 0,$(shell id -u)),--allow-root)
 
 chapter: $(INSTALLED) ## run one notebook and keep its outputs: make chapter NAME=transactions/two_phase_commit
 	@test -n "$(NAME)" || { echo "Which chapter? For example: make chapter NAME=transactions/two_phase_commit"; exit 2; }
