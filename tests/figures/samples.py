@@ -97,7 +97,7 @@ def two_phase_commit() -> Trace:
     """A commit in which a decision is lost, and a participant that is in doubt crashes, recovers and asks."""
     story = Story(COORDINATOR, *PARTICIPANTS)
     invoke = story.add(0.4, Kind.INVOKE, COORDINATOR, "transfer 7")
-    timer = story.add(0.5, Kind.SET_TIMER, COORDINATOR, "votes", cause=invoke)
+    story.add(0.5, Kind.SET_TIMER, COORDINATOR, "votes", cause=invoke)
     for name, arrive, write, back in (
         ("stock", 2.0, 1.1, 1.3),
         ("payment", 2.9, 1.0, 1.9),
@@ -109,7 +109,7 @@ def two_phase_commit() -> Trace:
         )
         story.add(arrive + write, Kind.SAVE, name, Phase.PREPARED, cause=got)
         if name == "delivery":
-            inquiry = story.add(arrive, Kind.SET_TIMER, name, "inquire", cause=got)
+            story.add(arrive, Kind.SET_TIMER, name, "inquire", cause=got)
         vote = story.add(arrive + write, Kind.SEND, name, Vote(True), peer=COORDINATOR, cause=got)
         story.add(
             arrive + write + back,
@@ -154,12 +154,11 @@ def two_phase_commit() -> Trace:
     answer = story.add(17.5, Kind.SEND, COORDINATOR, Commit(), peer="delivery", cause=asked)
     story.add(19.0, Kind.DELIVER, "delivery", Commit(), peer=COORDINATOR, cause=answer, state=Actor(Phase.COMMITTED))
     story.add(20.0, Kind.SAVE, "delivery", Phase.COMMITTED, cause=answer)
-    assert timer
     return story.trace()
 
 
 def faults() -> Trace:
-    """Everything else that can go wrong: a partition, a pause, a duplicate, an overtaken message, one still under way."""
+    """The other faults: a partition, a pause, a duplicate, an overtaken message, one still under way."""
     story = Story("client", "left", "right")
     first = story.add(1, Kind.INVOKE, "client", ("write", 1))
     story.add(1, Kind.SEND, "client", "w1", peer="left", cause=first)

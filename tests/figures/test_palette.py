@@ -14,8 +14,8 @@ from distlib.figures.figure import stylesheet
 # Backgrounds: of a white page and of the dark themes of Sphinx's book theme and of JupyterLab.
 PAGES = {"light": ("#ffffff",), "dark": ("#121212", "#14181e", "#111111")}
 
-# How a reader without one kind of cone sees linear RGB: Machado, Oliveira and Fernandes, IEEE TVCG 15(6), 2009, table 1,
-# severity 1.0.
+# How a reader without one kind of cone sees linear RGB: Machado, Oliveira and Fernandes, IEEE TVCG 15(6), 2009,
+# table 1, severity 1.0.
 BLINDNESS = {
     "none": np.eye(3),
     "protanopia": np.array(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from xml.etree import ElementTree
@@ -62,7 +63,7 @@ def test_a_simplified_curve_stays_within_its_tolerance(points: list[tuple[float,
     assert (kept[0], kept[-1]) == (points[0], points[-1])
     for x, y in points:
         distances = []
-        for (x1, y1), (x2, y2) in zip(kept, kept[1:], strict=False):
+        for (x1, y1), (x2, y2) in itertools.pairwise(kept):
             length = math.hypot(x2 - x1, y2 - y1)
             if length == 0:
                 distances.append(math.hypot(x - x1, y - y1))
@@ -85,7 +86,7 @@ def test_ticks_are_round_even_and_inside(low: float, span: float, count: int) ->
     slack = 1e-6 * span
     assert all(low - slack <= tick <= high + slack for tick in found)
     if len(found) > 2:
-        steps = [later - earlier for earlier, later in zip(found, found[1:], strict=False)]
+        steps = [later - earlier for earlier, later in itertools.pairwise(found)]
         assert max(steps) == pytest.approx(min(steps), rel=1e-3)
         leading = max(steps) / 10 ** math.floor(math.log10(max(steps) * (1 + 1e-9)))
         assert min(abs(leading - digit) for digit in (1, 2, 5, 10)) < 1e-2
