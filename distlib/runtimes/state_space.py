@@ -389,8 +389,8 @@ class Space:
                 source, target, message = self.messages[number]
                 raise OverflowError(
                     f"more than {COPIES_LIMIT} copies of {message!r} from {self.names[source]!r} to "
-                    f"{self.names[target]!r} are in flight: the protocol resends without bound; bound its retries, give "
-                    "`within` or `max_depth`, or explore with messages='set'"
+                    f"{self.names[target]!r} are in flight: the protocol resends without bound; bound its retries, "
+                    "give `within` or `max_depth`, or explore with messages='set'"
                 )
 
     # What can happen --------------------------------------------------------------------------------------------------

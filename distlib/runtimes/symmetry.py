@@ -2,33 +2,34 @@
 
 Theory of operation
 -------------------
-Where nodes are interchangeable, each permutation of their names maps runs to runs. States that some permutation maps to
-each other form an *orbit*, and of each orbit one *representative* is explored. A representative must be canonical: the same
-for every state of the orbit. To sort the nodes by their local states does not give that, since a local state may name other
-nodes; whoever does so explores too many states (if in doubt) or merges states that differ.
+Where nodes are interchangeable, each permutation of their names maps runs to runs. The states that permutations map to
+each other form an *orbit*, and of each orbit one *representative* is explored. It must be *canonical*: the same for
+every state of the orbit. To sort nodes by their local states is not enough for that, since a local state may name other
+nodes: several states of one orbit may be sorted, and are then all explored.
 
-The representative is the minimum over all permutations of the group in this order: first by the *views* of the state from
-each position, then by the packed state. The view from a node is what stays of the state when its own name becomes "self" and
-each other name of its group becomes "other". A permutation carries the view along with the node, so that the minimum has its
-views sorted, and only permutations that sort them have to be tried. Among nodes with equal views, those whose exchange
-leaves the state as it is need not be exchanged. Mostly one permutation remains.
+The representative is the minimum over all permutations of the groups, in this order: first by the *views* of the state
+from each place in turn, then by the packed state. The view from a node is what stays of the state when the node's own
+name becomes "self" and each other name of a group becomes "other". A permutation moves the views with the nodes. So the
+minimum has its views sorted, and only permutations that sort them have to be tried. Among nodes with equal views, those
+whose exchange leaves the state as it is need not be exchanged. Mostly one permutation is left.
 
-What makes the reduction sound is *equivariance*: a node with other names does the same with other names. That is checked, for
-the initial nodes and for each reaction of a handler that the exploration meets, under exchanges of two neighbours in
-the group, which generate all permutations. It fails for a broadcast in the order of the names that a crash may cut short,
-because then the order shows.
+What makes the reduction sound is *equivariance*: a node with other names does the same with other names. That is
+checked, for the initial nodes and for each reaction of a handler that the exploration meets, under exchanges of two
+neighbours in a group, which generate all permutations. It fails for a broadcast in the order of names that a crash may
+cut short, because then the order shows.
 
-Sources: Ip and Dill, "Better Verification through Symmetry", *Formal Methods in System Design* 9, 1996; Clarke, Emerson, Jha and
-Sistla, "Symmetry reductions in model checking", CAV 1998.
+Sources: Ip and Dill, "Better verification through symmetry", *Formal Methods in System Design* 9, 1996; Clarke, Enders,
+Filkorn and Jha, "Exploiting symmetry in temporal logic model checking", in the same volume (orbits, and why a canonical
+representative is costly).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 from numbers import Number
 from typing import Any, TypeAlias
 
@@ -45,8 +46,8 @@ Permutation: TypeAlias = tuple[int, ...]
 def rename(value: Any, names: Mapping[str, Hashable]) -> Any:
     """Return `value` with every name in it replaced.
 
-    Goes through dataclasses, tuples and frozensets. A string is a name if all of it is one: `"a"` is renamed, `"a-log"` is
-    not. A field of a dataclass that is annotated as a :data:`~distlib.node.Table` keeps the order of its keys.
+    Goes through dataclasses, tuples and frozensets. A string is a name if all of it is one: `"a"` is renamed, `"a-log"`
+    is not. A field that is annotated as a :data:`~distlib.node.Table` keeps the order of its keys.
 
     Parameters
     ----------
@@ -81,7 +82,8 @@ def rename(value: Any, names: Mapping[str, Hashable]) -> Any:
             return value
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     if isinstance(value, frozenset):
-        return frozenset(rename(part, names) for part in value)
+        renamed = frozenset(rename(part, names) for part in value)
+        return value if renamed == value else renamed
     if is_dataclass(value) and not isinstance(value, type):
         return _rename_dataclass(value, names)
     raise TypeError(f"cannot rename nodes within {value!r}: use dataclasses, tuples, frozensets, strings and numbers")
@@ -96,7 +98,7 @@ def _rename_dataclass(value: Any, names: Mapping[str, Hashable]) -> Any:
             changed[each.name] = tuple(sorted(new, key=_key)) if _is_table(each.type) else new
     if not changed:
         return value
-    # Not `replace`, which would run checks again that the names cannot change, nor a copy, which would keep cached values.
+    # Field by field, because `replace` cannot set those that `__init__` does not take, and a copy keeps what was cached.
     renamed = object.__new__(type(value))
     for each in fields(value):
         object.__setattr__(renamed, each.name, changed.get(each.name, getattr(value, each.name)))
@@ -111,19 +113,22 @@ def _key(pair: tuple[Any, Any]) -> Any:
     return pair[0]
 
 
-class _Self(Enum):
-    """What names become in a view."""
+class _Blurred(Enum):
+    """What names of groups become in a view."""
 
     SELF = "self"
+    OTHER = "other"
 
 
 def _blur(value: Any, names: Mapping[str, Hashable], *, table: bool = False) -> Hashable:
-    """Return what stays of `value` in a view: like :func:`rename`, but without the order and the identity that names give."""
+    """Return what stays of `value` in a view, also without the order that names give to tables and sets."""
+    if isinstance(value, Enum):
+        return value
     if isinstance(value, str):
         return names.get(value, value)
     if isinstance(value, frozenset) or table:
         return frozenset(Counter(_blur(part, names) for part in value).items())
-    if isinstance(value, tuple) and not isinstance(value, Enum):
+    if isinstance(value, tuple):
         return tuple(_blur(part, names) for part in value)
     if is_dataclass(value) and not isinstance(value, type):
         parts = (_blur(getattr(value, each.name), names, table=_is_table(each.type)) for each in fields(value))
@@ -144,8 +149,8 @@ class Symmetry:
     Raises
     ------
     ValueError
-        If a group names something that is not a node, or nodes of which another group has one; or if the initial nodes are
-        not interchangeable.
+        If a group names what is not a node, or what another group names too; or if the initial nodes are not
+        interchangeable. Later: if what nodes do shows that they are not.
     """
 
     def __init__(self, space: Space, groups: Sequence[Collection[str]]) -> None:
@@ -155,16 +160,13 @@ class Symmetry:
         if len(members) != len(set(members)):
             raise ValueError(f"`symmetry` must not name a node twice, got {[sorted(group) for group in groups]}")
         self._group_of = {member: number for number, group in enumerate(self.groups) for member in group}
-        self._neighbours = [
-            self._exchange(first, second)
-            for group in self.groups
-            for first, second in zip(group, group[1:], strict=False)
-        ]
+        self._neighbours = [self._exchange(*pair) for group in self.groups for pair in pairwise(group)]
         self._renamed_locals: dict[tuple[Permutation, int, int], int] = {}
         self._renamed_messages: dict[tuple[Permutation, int], int] = {}
         self._classes: dict[Hashable, int] = {}
         self._views: list[dict[tuple[int, int], int]] = [{} for _ in space.names]
         self._network_views: list[dict[int, int]] = [{} for _ in space.names]
+        self._identity = list(range(len(space.names)))
         self._unchecked: list[tuple[int, int, Kind, Hashable]] = []
         self._require_symmetric_start()
         space.watch = self._unchecked.append
@@ -190,25 +192,22 @@ class Symmetry:
     # Checks -----------------------------------------------------------------------------------------------------------
 
     def _require_symmetric_start(self) -> None:
-        space = self._space
-        budgets = space.budgets.crashes
+        names, crashes = self._space.names, self._space.budgets.crashes
         for permutation in self._neighbours:
-            names = self._names(permutation)
+            exchanged = self._names(permutation)
             for node, target in enumerate(permutation):
-                expected, found = rename(space.initial_nodes[node], names), space.initial_nodes[target]
+                expected, found = rename(self._space.initial_nodes[node], exchanged), self._space.initial_nodes[target]
                 if expected != found:
-                    first, second = sorted(names)
                     raise ValueError(
-                        f"`symmetry`: {first!r} and {second!r} are not interchangeable: with the two exchanged, "
-                        f"{space.names[target]!r} would be {expected!r}, but it is {found!r} (an ordered tuple of names? "
-                        "use a frozenset)"
+                        f"{self._not_interchangeable(permutation)}, {names[target]!r} would begin as {expected!r}, but "
+                        f"it is {found!r} (an ordered tuple of names? use a frozenset)"
                     )
-                if isinstance(budgets, Mapping) and budgets.get(space.names[node], 0) != budgets.get(
-                    space.names[target], 0
-                ):
-                    raise ValueError(
-                        f"`symmetry`: `crashes` differs between {space.names[node]!r} and {space.names[target]!r}"
-                    )
+                if isinstance(crashes, Mapping) and crashes.get(names[node], 0) != crashes.get(names[target], 0):
+                    raise ValueError(f"`symmetry`: `crashes` differs between {names[node]!r} and {names[target]!r}")
+
+    def _not_interchangeable(self, permutation: Permutation) -> str:
+        first, second = sorted(self._names(permutation))
+        return f"`symmetry`: {first!r} and {second!r} are not interchangeable: with the two exchanged"
 
     def _check_reactions(self) -> None:
         """Check what the nodes did since the last check; that makes them do more, until every image was checked."""
@@ -249,15 +248,14 @@ class Symmetry:
         ordered = self._space.network == "fifo"
         return frozenset((target, tuple(each if ordered else sorted(each))) for target, each in by_target.items())
 
-    def _complain(self, permutation: Permutation, node: int, number: int, event: Kind, subject: Hashable) -> None:
-        first, second = sorted(self._names(permutation))
+    def _complain(self, permutation: Permutation, node: int, number: int, event: Kind, subject: Any) -> None:
         local: Local = self._space.interned_locals[node].values[number]
-        stimulus = self._space.messages[subject][2] if isinstance(subject, int) and event is Kind.DELIVER else subject
+        stimulus = self._space.messages[subject][2] if event is Kind.DELIVER else subject
         raise ValueError(
-            f"`symmetry`: {first!r} and {second!r} are not interchangeable: with the two exchanged, "
-            f"{self._space.names[node]!r} does something else on {event.value} {stimulus!r} in state {local.node!r}. One "
-            "cause is a broadcast in the order of names that a crash may cut short: give `crash_between_effects=False` or no "
-            "crashes for that node. Another is a sorted tuple of names: use a frozenset, or annotate the field as a Table"
+            f"{self._not_interchangeable(permutation)}, {self._space.names[node]!r} does something else on "
+            f"{event.value} {stimulus!r} in state {local.node!r}. One cause is a broadcast in the order of names that a "
+            "crash may cut short: give `crash_between_effects=False`, or no crashes for that node. Another is a sorted "
+            "tuple of names: use a frozenset, or annotate the field as a Table"
         )
 
     # Images -----------------------------------------------------------------------------------------------------------
@@ -346,7 +344,7 @@ class Symmetry:
             for group, order in zip(self.groups, arrangement, strict=True):
                 for place, node in zip(group, order, strict=True):
                     permutation[node] = place
-            image = self.image(state, tuple(permutation))
+            image = state if permutation == self._identity else self.image(state, tuple(permutation))
             if best is None or image < best:
                 best = image
         assert best is not None
@@ -356,7 +354,7 @@ class Symmetry:
         """Return the orders of a group's nodes that sort their views, up to exchanges that change nothing."""
         alike: dict[int, list[int]] = {}
         for node in group:
-            alike.setdefault(self._view(state, node, group), []).append(node)
+            alike.setdefault(self._view(state, node), []).append(node)
         blocks = [list(self._distinct_orders(state, alike[view])) for view in sorted(alike)]
         return [tuple(node for block in choice for node in block) for choice in product(*blocks)]
 
@@ -378,27 +376,21 @@ class Symmetry:
             supplies = [iter(kind) for kind in kinds]
             yield tuple(next(supplies[number]) for number in order)
 
-    def _view(self, state: int, node: int, group: tuple[int, ...]) -> int:
+    def _view(self, state: int, node: int) -> int:
         """Return the number of the view of a state from a node."""
-        space = self._space
-        alone: list[int] = []
-        others: list[int] = []
-        for other, shift in enumerate(space.shifts):
+        fixed: list[int] = []
+        interchangeable: list[int] = []
+        own = 0
+        for other, shift in enumerate(self._space.shifts):
             view = self._local_view(node, other, (state >> shift) & FIELD)
-            # The order of interchangeable nodes is no part of a view.
-            if other in self._group_of and other != node:
-                others.append(view)
+            if other == node:
+                own = view
+            elif other in self._group_of:
+                interchangeable.append(view)
             else:
-                alone.append(view)
-        others.sort()
-        return self._class(
-            (
-                self._local_view(node, node, (state >> space.shifts[node]) & FIELD),
-                tuple(alone),
-                tuple(others),
-                self._network_view(node, state),
-            )
-        )
+                fixed.append(view)
+        # The order of interchangeable nodes is no part of a view.
+        return self._class((own, *fixed, *sorted(interchangeable), self._network_view(node, state)))
 
     def _local_view(self, node: int, other: int, number: int) -> int:
         key = (other, number)
@@ -427,7 +419,7 @@ class Symmetry:
     def _blurred_names(self, node: int) -> dict[str, Hashable]:
         names = self._space.names
         return {
-            names[member]: ("other", group) if member != node else _Self.SELF
+            names[member]: (_Blurred.OTHER, group) if member != node else _Blurred.SELF
             for member, group in self._group_of.items()
         }
 
