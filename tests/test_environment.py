@@ -73,7 +73,9 @@ def test_every_package_that_is_imported_is_a_requirement_of_its_own() -> None:
     # These come with jupyter-book, whose parts the extensions of the book are written against.
     known |= {"docutils", "sphinx", "pybtex"}
     ours = {"distlib", "tools", "tests", "benchmarks", "book"}
-    sources = [path.read_text("utf-8") for folder in ours for path in sorted((ROOT / folder).rglob("*.py"))]
+    modules = [path for folder in ours for path in sorted((ROOT / folder).rglob("*.py"))]
+    sources = [path.read_text(encoding="utf-8") for path in modules]
+    ours |= {path.stem for path in modules}
     sources += [python_of(cell) for path in NOTEBOOKS for cell in code_cells(read(path))]
     imported = {module.split(".")[0] for source in sources for module in imports_of(source)}
     assert imported - set(sys.stdlib_module_names) - ours - known == set()
