@@ -1,0 +1,1 @@
+"""What authors of the book use; readers do not need it."""
