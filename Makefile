@@ -1,16 +1,18 @@
 # Distributed Systems by Experiment: the commands, in the order in which a newcomer needs them. `make` alone lists them.
 #
-# The environment is made once, in .venv, from the pinned requirements.txt, and again only when that file changes. Nothing outside this
-# folder is touched, and nothing is fetched but the Python packages named there.
+# The environment is made once, in .venv, from the pinned requirements.txt, and mended when that file changes. Nothing
+# outside this folder is touched, and nothing is fetched but the Python packages that are named there.
 
 ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off
 INSTALLED := $(ENVIRONMENT)/.installed
 HTML := build/_build/html
 BUILT := build/.built
 
 # Folders are listed beside files, so that a page that was deleted counts as a change, too.
-BOOK_SOURCES := _config.yml _toc.yml $(shell find book/ $(wildcard chapters/) -name '.*' -prune -o -name __pycache__ -prune -o -print)
+BOOK_SOURCES := _config.yml _toc.yml \
+  $(shell find book/ $(wildcard chapters/) -name '.*' -prune -o -name __pycache__ -prune -o -print)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -50,15 +52,15 @@ browser-test: $(BUILT) ## drive the built pages in Chromium, which must be insta
 clean: ## remove the pages and the environment
 	rm -rf build $(ENVIRONMENT)
 
-# Sphinx follows the pages, and not what else makes the book: style sheets, extensions, settings, packages. When one of those is
-# newer, all is made again. So it is after a failed build: Sphinx repeats a warning only for the pages that it reads
-# again, and a second attempt must not pass in silence.
+# Sphinx follows the pages, and not what else makes the book: style sheets, extensions, settings, packages. When one of
+# those is newer, all is made again. So it is after a failed build: Sphinx repeats a warning only for the pages that it
+# reads again, and a second attempt must not pass in silence.
 $(BUILT): $(INSTALLED) $(BOOK_SOURCES)
 	@$(if $(filter-out %.md %.ipynb,$?),rm -rf build/_build/.doctrees)
 	@$(BIN)/jupyter-book build . --path-output build -W --keep-going -n || { rm -rf build/_build/.doctrees; exit 1; }
 	@touch $@
 
-# pip says a line or more for each package. Only the count is shown, and all of it if something fails.
+# pip says several lines for each package. The reader sees how far it is; the rest is shown if something fails.
 $(INSTALLED): requirements.txt
 	@test -x $(BIN)/python || { \
 	  for python in python3 python3.14 python3.13 python3.12 python3.11 none; do \
@@ -68,12 +70,12 @@ $(INSTALLED): requirements.txt
 	  echo "Making the environment in $(ENVIRONMENT) with $$($$python --version)"; \
 	  $$python -m venv $(ENVIRONMENT); \
 	}
-	@{ $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off -r requirements.txt \
-	  && $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable . \
-	  && echo "@installed"; } 2>&1 | awk -v total="$$(grep -c == requirements.txt)" ' \
-	    /^(Collecting|Processing|Requirement already satisfied)/ && ++count % 20 == 0 { print "  " count " of " total " packages found"; fflush() } \
-	    /^Installing collected packages/ && !said++ { print "  writing them to $(ENVIRONMENT): a minute or two"; fflush() } \
-	    /^@installed$$/ { done = 1; next } \
-	    { said_all = said_all $$0 "\n" } \
-	    END { if (!done) { printf "%s", said_all; exit 1 } }'
-	@touch $@
+	@rm -f $@
+	@{ $(PIP) --requirement requirements.txt && $(PIP) --no-deps --no-build-isolation --editable . && touch $@; } 2>&1 \
+	  | tee $(ENVIRONMENT)/install.log \
+	  | { total=$$(grep -c == requirements.txt); count=0; while read -r word rest; do case "$$word" in \
+	      Collecting|Processing|Requirement) count=$$((count + 1)); \
+	        test $$((count % 20)) -ne 0 || echo "  $$count of $$total packages found" ;; \
+	      Installing) test $$count -lt 20 || echo "  writing them to $(ENVIRONMENT): a minute or two"; count=0 ;; \
+	    esac; done; }
+	@test -e $@ || { cat $(ENVIRONMENT)/install.log; exit 1; }

@@ -51,7 +51,7 @@ def test_each_chapter_has_its_protocol_model_and_tests_under_the_same_name(folde
     assert families(folder, pattern) == families("chapters", "*.ipynb")
 
 
-@pytest.mark.parametrize("folder", ["distlib/broken", "distlib/experiments"])
+@pytest.mark.parametrize("folder", ["distlib/broken", "distlib/exercises", "distlib/experiments"])
 def test_what_serves_a_chapter_has_its_name(folder: str) -> None:
     assert families(folder, "*.py") <= families("chapters", "*.ipynb")
 

@@ -37,34 +37,31 @@ class ChapterRole(ReferenceRole):
         return [reference], []
 
 
-class PlanRecorder:
-    """Remembers which pages use the role, and with which chapters in the book they were last read."""
-
-    def note(self, app: Sphinx, docname: str, source: list[str]) -> None:
-        """Record that a page uses the role."""
-        users: dict[str, frozenset[str]] = vars(app.env).setdefault("chapter_role_users", {})
-        users.pop(docname, None)
-        if "{chapter}" in source[0]:
-            users[docname] = chapters_in_book(app.env)
-
-    def outdated(
-        self, app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
-    ) -> Iterable[str]:
-        """Return the pages that were read when other chapters were in the book."""
-        users: dict[str, frozenset[str]] = vars(env).setdefault("chapter_role_users", {})
-        now = chapters_in_book(env)
-        return [docname for docname, seen in users.items() if docname in env.found_docs and seen != now]
-
-
 def chapters_in_book(env: BuildEnvironment) -> frozenset[str]:
     """Return the chapters that `_toc.yml` lists."""
     return frozenset(docname for docname in env.found_docs if docname.startswith(FOLDER))
 
 
+def note_use(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Record that a page uses the role, and which chapters were in the book then."""
+    users: dict[str, frozenset[str]] = vars(app.env).setdefault("chapter_role_users", {})
+    users.pop(docname, None)
+    if "{chapter}" in source[0]:
+        users[docname] = chapters_in_book(app.env)
+
+
+def outdated_pages(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> Iterable[str]:
+    """Return the pages that were read when other chapters were in the book."""
+    users: dict[str, frozenset[str]] = vars(env).setdefault("chapter_role_users", {})
+    now = chapters_in_book(env)
+    return [docname for docname, seen in users.items() if docname in env.found_docs and seen != now]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
-    recorder = PlanRecorder()
     app.add_role("chapter", ChapterRole())
-    app.connect("source-read", recorder.note)
-    app.connect("env-get-outdated", recorder.outdated)
+    app.connect("source-read", note_use)
+    app.connect("env-get-outdated", outdated_pages)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
