@@ -1,1 +1,1 @@
-"""Exercises on distributed transactions."""
+"""Exercises of the chapters on transactions."""
