@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -58,14 +57,14 @@ def module_faults(module: ModuleType) -> list[str]:
 
 
 def calls(cell: dict[str, Any], method: str) -> set[str]:
-    """Return the names x for which a cell calls x.method(…)."""
-    return {
-        node.func.value.id
+    """Return the names x for which a cell calls x.method(…), or module.x.method(…)."""
+    called = [
+        node.func.value
         for node in ast.walk(ast.parse(python_of(cell)))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == method
-        and isinstance(node.func.value, ast.Name)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == method
+    ]
+    return {node.id for node in called if isinstance(node, ast.Name)} | {
+        node.attr for node in called if isinstance(node, ast.Attribute)
     }
 
 
@@ -141,6 +140,12 @@ def test_an_exercise_without_solution_is_found() -> None:
     gated = [text("```{solution-start} twice\n```"), code(solved), text("```{solution-end}\n```")]
     assert solution_faults({"cells": [asked, code(solved, "solution")]}, {"twice"}) == []
     assert solution_faults({"cells": [asked, *gated]}, {"twice"}) == []
+    assert (
+        solution_faults(
+            {"cells": [code("exercises.twice.check(...)"), code("exercises." + solved, "solution")]}, {"twice"}
+        )
+        == []
+    )
     assert solution_faults({"cells": [asked, code(solved)]}, {"twice"}) == [
         "twice has no solution that is required to be right"
     ]
