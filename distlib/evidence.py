@@ -33,6 +33,7 @@ coin: A fair coin shows heads half of the time
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -413,14 +414,17 @@ def _row(claim: Claim) -> str:
     """Return a row of the table: for each way its values and, smaller, their sources."""
     cells = []
     for way in WAYS:
-        told = [
-            f'{inline(claim.text(each, unit=True))}<br><small class="ds-soft">{inline(each.source)}</small>'
-            for each in claim.values
-            if each.way == way
-        ]
-        cells.append(f"<td>{'<br>'.join(told)}</td>")
-    verdict = f'<td class="ds-good">{_verdict(claim)}</td>'
+        shown = [(claim.text(each, unit=True), each.source) for each in claim.values if each.way == way]
+        cells.append(f"<td>{'<br>'.join(_two_lines(*each) for each in shown)}</td>")
+    deviations = ", ".join(f"z = {z:+.2f}" for z in claim.deviations)
+    verdict = f'<td class="ds-good">{_two_lines("holds", deviations)}</td>'
     return f'<tr><th scope="row">{inline(claim.statement)}</th>{"".join(cells)}{verdict}</tr>'
+
+
+def _two_lines(words: str, smaller: str) -> str:
+    """Return words and, below them and smaller, what they rest on; a value and its interval stay on one line."""
+    words, smaller = (re.sub(r" ([±×=]) ", "\u00a0\\1\u00a0", inline(each)) for each in (words, smaller))
+    return f'{words}<br><small class="ds-soft">{smaller}</small>' if smaller else words
 
 
 def _plain(value: Any) -> Estimate | bool | float:

@@ -326,8 +326,8 @@ def test_the_table_says_each_value_in_its_column_with_headers_and_escapes_words(
     assert table.open == []
     assert table.headers == ["col"] * 6 + ["row"] * 3
     assert table.rows[0] == ["claim", "predicted", "simulated", "checked", "measured", "verdict"]
-    assert table.rows[1][1:3] == ["1.000 msmaximum of eight", "1.000 ± 0.010 ms1,000 runs, seed 1"]
-    assert table.rows[1][3:] == ["", "", "holds, z = +0.00"]
+    assert table.rows[1][1:3] == ["1.000 msmaximum of eight", "1.000\u00a0±\u00a00.010 ms1,000 runs, seed 1"]
+    assert table.rows[1][3:] == ["", "", "holdsz\u00a0=\u00a0+0.00"]
     assert table.rows[2][0] == "A participant in doubt waits <for ever>"
     assert table.rows[2][4:] == ["yesPostgreSQL 16", "holds"]
     assert table.rows[3][3] == "holds in all 546 statesn = 3"
