@@ -330,7 +330,7 @@ def test_the_table_says_each_value_in_its_column_with_headers_and_escapes_words(
     assert table.rows[1][3:] == ["", "", "holdsz\u00a0=\u00a0+0.00"]
     assert table.rows[2][0] == "A participant in doubt waits <for ever>"
     assert table.rows[2][4:] == ["yesPostgreSQL 16", "holds"]
-    assert table.rows[3][3] == "holds in all 546 statesn = 3"
+    assert table.rows[3][3] == "holds in all 546 statesn\u00a0=\u00a03"
     assert 'class="ds-scroll" role="group" tabindex="0"' in full_ledger().html
 
 
