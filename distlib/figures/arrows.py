@@ -1,7 +1,7 @@
 """The messages of a space-time diagram: arrows from node to node.
 
 A message that was lost ends in a cross: on its way, in the middle of a gap between lanes, or on the lane of a node that
-was down. One that is still under way when the trace ends points to where it goes and does not get there.
+was down. One that is still under way when the trace ends only sets out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from distlib.figures.story import Fate, Message, messages
 from distlib.figures.svg import Point
 
 __all__ = ["draw_messages"]
+
+UNDER_WAY = 48.0  # pixels along the axis that a message without an end is drawn for
 
 
 def draw_messages(canvas: Canvas) -> None:
@@ -44,7 +46,7 @@ def _draw_message(canvas: Canvas, message: Message) -> None:
         parts.append(cross(head, 5.5))
         canvas.boxes.append(around(head, 6))
         canvas.legend["lost"] = svg.group([svg.segment((0, 0), (18, 0), "ds-line"), cross((19, 0), 5)], "ds-2")
-    elif clipped[1] == end and message.fate is Fate.DELIVERED:
+    elif clipped[1] == end:
         parts.append(arrowhead(tail if middle is None else middle, head))
     shaded = css if bright or not canvas.highlight else f"{css} ds-dim"
     canvas.arrows.append(svg.group(parts, shaded, tooltip=canvas.tell(message.send, message.end)))
@@ -56,7 +58,9 @@ def _ends(canvas: Canvas, message: Message) -> tuple[Point, Point]:
     source, target = canvas.lanes[message.source], canvas.lanes[message.target]
     start, end = canvas.timeline.at(message.send), canvas.timeline.at(message.end)
     if message.fate is Fate.UNDER_WAY:
-        return (start, source), (canvas.timeline.length - 2, source + 0.7 * (target - source))
+        # Where it would have arrived is not known: it only sets out.
+        ahead = min(start + UNDER_WAY, canvas.timeline.length + UNDER_WAY / 2)
+        return (start, source), (ahead, source + 0.6 * (target - source) / canvas.span(message.source, message.target))
     if message.fate is Fate.LOST and message.end is not None and message.end.note != "down":
         span = canvas.span(message.source, message.target)
         if end - start < 10:  # It was lost as it was sent.
@@ -80,7 +84,7 @@ def _manner(canvas: Canvas, message: Message, bright: bool) -> tuple[str, str]:
         canvas.legend["overtaken by a later message"] = sample(css, dash)
     elif message.fate is Fate.UNDER_WAY:
         dash = " ds-dots"
-        canvas.legend["still under way"] = svg.group([svg.segment((0, 0), (24, 0), f"ds-line{dash}")], css)
+        canvas.legend["still under way"] = sample(css, dash)
     if bright:
         css = "ds-accent"
         canvas.legend["highlighted"] = sample(css, " ds-bold")

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from distlib.figures import svg
 from distlib.figures.canvas import Canvas
-from distlib.figures.labels import Label, Place
+from distlib.figures.labels import Box, Label, Place
 from distlib.figures.story import (
     Operation,
     Partition,
@@ -18,11 +18,12 @@ from distlib.figures.story import (
     pauses,
     state_bands,
 )
-from distlib.figures.svg import text_width
+from distlib.figures.svg import Point, text_width
 from distlib.node import Outcome
 
-__all__ = ["draw_lanes", "draw_operations", "draw_partitions", "draw_pauses", "draw_states"]
+__all__ = ["draw_breaks", "draw_lanes", "draw_operations", "draw_partitions", "draw_pauses", "draw_states"]
 
+LEAST_OPERATION = 110.0  # pixels for an operation's words, however short it is
 BAND = {"right": 20.0, "down": 14.0}  # pixels across a state band
 
 
@@ -134,6 +135,30 @@ def draw_pauses(canvas: Canvas) -> None:
         canvas.legend["paused"] = svg.group(sample, "ds-6")
 
 
+def draw_breaks(canvas: Canvas) -> None:
+    """Cut the lanes where the axis is broken, and say for how long."""
+    for start, end, duration in canvas.timeline.breaks:
+        near, far = start + 8, end - 8
+        x, y = canvas.point(near, canvas.low)
+        far_x, far_y = canvas.point(far, canvas.high)
+        parts = [svg.rectangle(x, y, far_x - x, far_y - y, "ds-blank")]
+        for along in (near, far):
+            parts.append(svg.path(_zigzag(canvas, along), "ds-thin"))
+        canvas.back.append(svg.group(parts, "ds-soft", tooltip=f"nothing happens for {duration}"))
+        canvas.boxes.append(Box(x, y, far_x, far_y))
+        middle = canvas.point((near + far) / 2, canvas.high)
+        if canvas.direction == "right":
+            canvas.front.append(svg.text(middle[0], canvas.high + 16, f"+{duration}", "ds-small ds-m ds-soft"))
+        else:
+            canvas.front.append(svg.text(canvas.margin - 10, middle[1] + 4, f"+{duration}", "ds-small ds-e ds-soft"))
+
+
+def _zigzag(canvas: Canvas, along: float, step: float = 8.0) -> list[Point]:
+    """Return the torn edge of a break."""
+    count = int((canvas.high - canvas.low) / step)
+    return [canvas.point(along + (3 if k % 2 else -3), canvas.low + k * step) for k in range(count + 1)]
+
+
 def draw_operations(canvas: Canvas) -> None:
     """Draw the clients' operations as brackets beside their lanes."""
     for operation in operations(canvas.trace):
@@ -158,9 +183,10 @@ def _draw_operation(canvas: Canvas, operation: Operation, start: float, end: flo
     line = svg.path([canvas.point(*corner) for corner in corners], f"ds-line{dash}")
     canvas.lines.append((canvas.point(first, far), canvas.point(last, far)))
     canvas.arrows.append(svg.group([line], tone, tooltip=canvas.tell(operation.invoke, operation.complete)))
-    content = str(operation)
+    content = _shorten(str(operation), max(LEAST_OPERATION, last - first if canvas.direction == "right" else 0.0))
     half, middle = text_width(content, 12) / 2, canvas.origin + (first + last) / 2
     if canvas.direction == "right":
+        middle = min(max(middle, half), canvas.width - half)
         places = [Place(middle + shift, far - 10, abs(shift) / 10) for shift in (0, 20, -20, 40, -40, 60, -60)]
     else:
         places = [Place(far + half + 6, middle + shift, abs(shift) / 10) for shift in (0, 12, -12, 24, -24)]

@@ -26,9 +26,9 @@ from typing import Any, Literal
 from distlib.figures.arrows import draw_messages
 from distlib.figures.canvas import Canvas, Direction
 from distlib.figures.figure import Figure
-from distlib.figures.lanes import draw_lanes, draw_operations, draw_partitions, draw_pauses, draw_states
+from distlib.figures.lanes import draw_breaks, draw_lanes, draw_operations, draw_partitions, draw_pauses, draw_states
 from distlib.figures.marks import draw_marks
-from distlib.figures.story import State
+from distlib.figures.story import State, messages
 from distlib.figures.svg import Drawing, text_width
 from distlib.figures.timeline import step_line, time_line
 from distlib.figures.wording import headline
@@ -50,7 +50,8 @@ def spacetime(
     state: State | None = None,
     highlight: Collection[int] = (),
     show_timers: bool = True,
-    scale: Literal["time", "steps"] = "time",
+    show_waits: bool = False,
+    scale: Literal["time", "steps"] | None = None,
     direction: Direction | None = None,
     width: float = 760,
 ) -> Figure:
@@ -67,8 +68,8 @@ def spacetime(
     names
         Which nodes to draw, in which order; by default all. Messages to and from the others are left out.
     label
-        What to write on a message; "" for nothing. By default its class, and its value if it has only one. A label for
-        which there is no room is left out; the arrow's tooltip has it in any case.
+        What to write on a message; "" for nothing. By default its class, and those of its values that are short. A
+        label for which there is no room is left out; the arrow's tooltip has it in any case.
     state
         What to write on a lane while its node is in a state: a short label, or a label and a tone out of "calm",
         "wait", "good" and "bad"; None for nothing.
@@ -76,8 +77,12 @@ def spacetime(
         Numbers of events to bring out, such as those of :meth:`Trace.why`; the other messages step back.
     show_timers
         Whether to draw the timers that fired.
+    show_waits
+        Whether to draw time true to scale even where nothing happens for more than half of it. By default such a wait
+        is cut short, and its length is written where it was cut.
     scale
-        "time" for true time, "steps" for one row a step.
+        "time" for true time, "steps" for one row a step; by default "steps" if every event happens at a whole number,
+        as in an exploration.
     direction
         Where time goes; by default "right" for time and "down" for steps.
     width
@@ -110,6 +115,7 @@ def spacetime(
         state=state,
         highlight=highlight,
         show_timers=show_timers,
+        show_waits=show_waits,
         scale=scale,
         direction=direction,
         width=width,
@@ -127,20 +133,25 @@ def draw_spacetime(
     state: State | None = None,
     highlight: Collection[int] = (),
     show_timers: bool = True,
-    scale: Literal["time", "steps"] = "time",
+    show_waits: bool = False,
+    scale: Literal["time", "steps"] | None = None,
     direction: Direction | None = None,
     width: float = 760,
 ) -> Drawing:
     """Return the drawing of :func:`spacetime` without its words, for a frame of an interactive figure."""
     shown = _require(trace, names, highlight, scale, direction, width)
+    if scale is None:
+        scale = "steps" if all(float(event.time_seconds).is_integer() for event in trace) else "time"
     direction = direction or ("right" if scale == "time" else "down")
     margin = 28.0 + max(text_width(name) for name in shown) if direction == "right" else 44.0
+    drawn = {event.number for event in trace if _takes_room(event, shown, show_timers)}
     if scale == "steps":
-        drawn = {event.number for event in trace if _takes_room(event, shown, show_timers)}
         timeline = step_line(trace, drawn, start_seconds, end_seconds)
     else:
         length = width - margin - 12 if direction == "right" else max(320.0, 26.0 * len(trace.of(Kind.DELIVER)))
-        timeline = time_line(trace, length, start_seconds, end_seconds)
+        flights = [(one.send.time_seconds, one.end.time_seconds) for one in messages(trace) if one.end is not None]
+        breakable = None if show_waits else drawn
+        timeline = time_line(trace, length, start_seconds, end_seconds, drawn=breakable, busy=flights)
     canvas = Canvas(trace, shown, timeline, direction, margin, width, frozenset(highlight), label or headline)
     draw_partitions(canvas)
     canvas.draw_axis()
@@ -148,6 +159,7 @@ def draw_spacetime(
     if state is not None:
         draw_states(canvas, state)
     draw_pauses(canvas)
+    draw_breaks(canvas)
     draw_operations(canvas)
     draw_messages(canvas)
     draw_marks(canvas, show_timers)
@@ -158,7 +170,7 @@ def _require(
     trace: Trace,
     names: Sequence[str] | None,
     highlight: Collection[int],
-    scale: str,
+    scale: str | None,
     direction: str | None,
     width: float,
 ) -> tuple[str, ...]:
@@ -169,7 +181,7 @@ def _require(
     unknown = [name for name in shown if name not in trace.names]
     if unknown or not shown or len(set(shown)) < len(shown):
         raise ValueError(f"`names` must be different names out of {list(trace.names)}, got {list(shown)}")
-    if scale not in ("time", "steps"):
+    if scale not in (None, "time", "steps"):
         raise ValueError(f"`scale` must be 'time' or 'steps', got {scale!r}")
     if direction not in (None, "right", "down"):
         raise ValueError(f"`direction` must be 'right' or 'down', got {direction!r}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
-from distlib.figures.wording import words
+from distlib.figures.wording import headline
 from distlib.node import Node, Outcome
 from distlib.runtimes.trace import Event, Kind, Trace
 
@@ -112,8 +112,8 @@ class Operation:
 
     def __str__(self) -> str:
         result = None if self.complete is None else self.complete.value[0]
-        asked = words(self.invoke.value)
-        answer = {Outcome.OK: words(result) if result is not None else "", Outcome.FAIL: "fails"}.get(self.outcome, "?")
+        asked = headline(self.invoke.value)
+        answer = {Outcome.OK: "" if result is None else headline(result), Outcome.FAIL: "fails"}.get(self.outcome, "?")
         return f"{asked} → {answer}" if answer else asked
 
 

@@ -2,7 +2,9 @@
 
 Theory of operation
 -------------------
-*Time* is a straight line from seconds to pixels, with round ticks in a unit that gives short numbers.
+*Time* is a straight line from seconds to pixels, with round ticks in a unit that gives short numbers. Where nothing
+happens for more than half of what is shown, as before a timeout, the line is broken, and the break says how long it is:
+otherwise the waiting would press everything that happens into a corner.
 
 *Steps* give each stimulus (a delivery, a timer, a crash) a row of its own, whatever the time between them, because in
 an exploration there is none. What the stimulus led to comes under it in order: a save takes half a row, so a crash
@@ -11,8 +13,10 @@ between a save and a send can be told from one after both. That order is what mo
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from distlib.figures.svg import tick_labels, ticks
 from distlib.runtimes.trace import Event, Kind, Trace
@@ -25,6 +29,8 @@ EFFECT_ROW = 20.0  # pixels that an effect takes below its stimulus
 
 # How wide a span must be for a unit, the unit, and how many of it make a second.
 UNITS = ((2.0, "s", 1.0), (2e-3, "ms", 1e3), (0.0, "µs", 1e6))
+BREAK = 46.0  # pixels of a break
+BREAK_SHARE = 0.5  # a wait of more than this share of the time shown is broken
 OUTSIDE_STEPS = 60.0  # pixels beyond the ends at which what is outside a window of steps is taken to lie
 
 
@@ -42,12 +48,15 @@ class Timeline:
         Positions and what is written there.
     title
         What the axis is, with its unit.
+    breaks
+        Where the axis is broken: from where, to where, and how long that was, in words.
     """
 
     length: float
     positions: dict[int, float]
     ticks: tuple[tuple[float, str], ...]
     title: str
+    breaks: tuple[tuple[float, float, str], ...] = ()
 
     def at(self, event: Event | None) -> float:
         """Return where an event is; beyond the end for None, which has not happened yet."""
@@ -58,8 +67,29 @@ class Timeline:
         return 0 <= self.positions[event.number] <= self.length
 
 
-def time_line(trace: Trace, length: float, start_seconds: float | None, end_seconds: float | None) -> Timeline:
+def time_line(
+    trace: Trace,
+    length: float,
+    start_seconds: float | None,
+    end_seconds: float | None,
+    *,
+    drawn: Collection[int] | None = None,
+    busy: Sequence[tuple[float, float]] = (),
+) -> Timeline:
     """Lay events out by true time.
+
+    Parameters
+    ----------
+    trace
+        The trace.
+    length
+        Of the axis, in pixels.
+    start_seconds, end_seconds
+        The window, in true time.
+    drawn
+        The numbers of the events that the diagram shows, if waits between them may be broken.
+    busy
+        From when to when something is going on between events: the flights of messages. They are not broken.
 
     Raises
     ------
@@ -69,15 +99,55 @@ def time_line(trace: Trace, length: float, start_seconds: float | None, end_seco
     start, end = window(trace, start_seconds, end_seconds)
     if end == start:
         end = start + 1e-3
-    pixels_per_second = (length - 2 * PADDING) / (end - start)
-    positions = {event.number: PADDING + (event.time_seconds - start) * pixels_per_second for event in trace}
-    _, unit, factor = next(row for row in UNITS if end - start >= row[0])
-    values = ticks(start * factor, end * factor, max(3, round(length / 90)))
-    marks = tuple(
-        (PADDING + (value / factor - start) * pixels_per_second, label)
-        for value, label in zip(values, tick_labels(values), strict=True)
-    )
-    return Timeline(length, positions, marks, f"time ({unit})")
+    times = [start, *(event.time_seconds for event in trace if event.number in (drawn or ())), end]
+    waits = _long_waits(sorted({time for time in times if start <= time <= end}), busy) if drawn is not None else []
+    shown = end - start - sum(last - first for first, last in waits)
+    pixels_per_second = (length - 2 * PADDING - BREAK * len(waits)) / shown
+
+    def position(time: float) -> float:
+        over = bisect_right([last for _, last in waits], time)
+        skipped = sum(last - first for first, last in waits[:over])
+        if over < len(waits) and time > waits[over][0]:
+            first, last = waits[over]
+            share = (time - first) / (last - first)
+            return PADDING + (first - start - skipped) * pixels_per_second + BREAK * (over + share)
+        return PADDING + (time - start - skipped) * pixels_per_second + BREAK * over
+
+    _, unit, factor = next(row for row in UNITS if shown >= row[0])
+    marks: list[tuple[float, str]] = []
+    edges = [start, *(edge for wait in waits for edge in wait), end]
+    for first, last in zip(edges[::2], edges[1::2], strict=True):
+        if first == last:  # A wait reaches to the end of the window: there is no room for a tick.
+            continue
+        values = ticks(first * factor, last * factor, max(2, round((last - first) * pixels_per_second / 80)))
+        marks += [(position(value / factor), label) for value, label in zip(values, tick_labels(values), strict=True)]
+    breaks = tuple((position(first), position(last), _duration(last - first)) for first, last in waits)
+    # The length of a break is written between the ticks, which make room for it.
+    marks = [mark for mark in marks if all(abs(mark[0] - (near + far) / 2) > BREAK for near, far, _ in breaks)]
+    positions = {event.number: position(event.time_seconds) for event in trace}
+    return Timeline(length, positions, tuple(marks), f"time ({unit})", breaks)
+
+
+def _long_waits(times: Sequence[float], busy: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the waits to be broken: the longest, while it takes more than its share of what is still shown."""
+    idle = [
+        (first, last)
+        for first, last in pairwise(times)
+        if not any(begin < last and finish > first for begin, finish in busy)
+    ]
+    shown, found = times[-1] - times[0], []
+    for first, last in sorted(idle, key=lambda wait: wait[0] - wait[1]):
+        if last - first <= BREAK_SHARE * shown or len(times) < 6:
+            break
+        found.append((first, last))
+        shown -= last - first
+    return sorted(found)
+
+
+def _duration(seconds: float) -> str:
+    """Write a duration in the unit that suits it."""
+    _, unit, factor = next(row for row in UNITS if 2 * seconds >= row[0])
+    return f"{seconds * factor:.3g} {unit}"
 
 
 def window(trace: Trace, start_seconds: float | None, end_seconds: float | None) -> tuple[float, float]:
@@ -118,7 +188,9 @@ def step_line(trace: Trace, drawn: Collection[int], start_seconds: float | None,
             position += ROW if previous is None else advance
             if advance == ROW or previous is None:
                 step += 1
-                marks.append((position, str(int(event.time_seconds)) if whole else str(step)))
+                shown = str(int(event.time_seconds)) if whole else str(step)
+                if not marks or marks[-1][1] != shown:
+                    marks.append((position, shown))
             previous = event
         positions[event.number] = max(position, PADDING)
     length = max(position, PADDING) + PADDING

@@ -11,6 +11,8 @@ from distlib.runtimes.trace import Event, Kind
 
 __all__ = ["headline", "tell", "words"]
 
+LONGEST_VALUE = 8  # letters of a value that a label still shows
+
 
 def words(value: object) -> str:
     """Put a value into words, the same for every hash seed.
@@ -50,26 +52,25 @@ def words(value: object) -> str:
     return str(value)
 
 
-def headline(message: object) -> str:
-    """Return a short label for a message: its class, and its value if it carries only one short one.
+def headline(value: object) -> str:
+    """Return a short label for a message or an operation: its class, and its values as far as they are short.
 
     Examples
     --------
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
     ... class Vote:
+    ...     transaction: str
     ...     agree: bool
-    >>> headline(Vote(True)), headline("ping")
-    ('Vote yes', 'ping')
+    ...     reads: frozenset[str] = frozenset()
+    >>> headline(Vote("t1", True)), headline("ping")
+    ('Vote t1 yes', 'ping')
     """
-    if not is_dataclass(message) or isinstance(message, type):
-        return words(message)
-    name = type(message).__name__
-    shown = [getattr(message, field.name) for field in fields(message) if field.repr]
-    if len(shown) == 1 and isinstance(shown[0], str | bool | int | Enum):
-        value = words(shown[0])
-        return f"{name} {value}" if len(value) <= 8 else name
-    return name
+    if not is_dataclass(value) or isinstance(value, type):
+        return words(value)
+    held = [getattr(value, field.name) for field in fields(value) if field.repr]
+    parts = [words(one) for one in held if isinstance(one, str | bool | int | Enum)]
+    return " ".join([type(value).__name__, *(part for part in parts if len(part) <= LONGEST_VALUE)])
 
 
 def tell(event: Event, steps: bool) -> str:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -164,6 +165,33 @@ def test_a_counterexample_in_steps_needs_no_sideways_room() -> None:
 def test_a_wrong_option_is_refused_with_its_name_and_value(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         spacetime(two_phase_commit(), **WORDS, **options)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_broken_wait_is_torn_and_named_unless_it_is_to_be_shown() -> None:
+    sample = two_phase_commit()
+    last = Event(len(sample), 5.0, Kind.TIMER, COORDINATOR, "retry")
+    trace = Trace((*sample.events, last), sample.names)
+    assert "+4.98 s" in texts(draw_spacetime(trace))
+    assert "ds-blank" in draw_spacetime(trace).body
+    assert "ds-blank" not in draw_spacetime(trace, show_waits=True).body
+    assert "time (s) →" in texts(draw_spacetime(trace, show_waits=True))
+
+
+def test_an_exploration_is_drawn_in_steps_and_a_simulation_in_time() -> None:
+    run = two_phase_commit()
+    explored = Trace(tuple(replace(event, time_seconds=float(event.number)) for event in run), run.names)
+    assert "step" in texts(draw_spacetime(explored))
+    assert "time (ms) →" in texts(draw_spacetime(run))
+
+
+def test_a_message_under_way_sets_out_and_does_not_arrive() -> None:
+    trace = Trace((Event(0, 0.0, Kind.SEND, "a", "x", "b"), Event(1, 0.5, Kind.START, "a")), ("a", "b"))
+    drawing = draw_spacetime(trace, show_waits=True)
+    found = re.search(r'class="ds-line ds-dots" d="M([\d.]+) ([\d.]+)l([\d.]+) ([\d.]+)"', drawing.body)
+    assert found is not None
+    _, _, right, down = map(float, found.groups())
+    assert 30 < right < 60
+    assert 30 < down < 60
 
 
 def test_an_empty_trace_is_refused() -> None:

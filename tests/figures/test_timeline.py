@@ -69,3 +69,40 @@ def test_a_window_of_steps_begins_and_ends_with_its_steps() -> None:
 def test_what_is_not_drawn_takes_no_room() -> None:
     trace = explored((1, Kind.DELIVER, "a"), (2, Kind.DELIVER, "b"), (3, Kind.DELIVER, "a"))
     assert step_line(trace, {0, 2}, None, None).length == step_line(trace, range(3), None, None).length - ROW
+
+
+def waiting() -> Trace:
+    """Return six events in fifteen milliseconds, two seconds of nothing, and a timer."""
+    kinds = [(k * 0.003, Kind.SEND if k % 2 == 0 else Kind.DELIVER) for k in range(6)] + [(2.0, Kind.TIMER)]
+    return Trace(tuple(Event(number, at, kind, "a") for number, (at, kind) in enumerate(kinds)), ("a", "b"))
+
+
+def test_a_long_wait_is_broken_and_says_its_length() -> None:
+    trace = waiting()
+    timeline = time_line(trace, 600, None, None, drawn=range(len(trace)))
+    ((near, far, length),) = timeline.breaks
+    assert length == "1.99 s"
+    assert timeline.at(trace[5]) == pytest.approx(near)
+    assert timeline.at(trace[6]) == pytest.approx(far)
+    assert timeline.title == "time (ms)"
+    assert timeline.at(trace[4]) - timeline.at(trace[0]) > 300
+    positions = [timeline.at(event) for event in trace]
+    assert positions == sorted(positions)
+
+
+def test_a_wait_in_which_a_message_flies_is_not_broken() -> None:
+    trace = waiting()
+    assert time_line(trace, 600, None, None, drawn=range(len(trace)), busy=[(0.012, 2.0)]).breaks == ()
+
+
+def test_a_wait_is_not_broken_unless_asked_or_in_a_run_of_even_events() -> None:
+    assert time_line(waiting(), 600, None, None).breaks == ()
+    trace = two_phase_commit()
+    assert time_line(trace, 600, None, None, drawn=range(len(trace))).breaks == ()
+
+
+def test_ticks_make_room_for_the_length_of_a_break() -> None:
+    trace = waiting()
+    timeline = time_line(trace, 600, None, None, drawn=range(len(trace)))
+    ((near, far, _),) = timeline.breaks
+    assert min(abs(at - (near + far) / 2) for at, _ in timeline.ticks) > 40
