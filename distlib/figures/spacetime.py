@@ -53,7 +53,7 @@ def spacetime(
     show_waits: bool = False,
     scale: Literal["time", "steps"] | None = None,
     direction: Direction | None = None,
-    width: float = 760,
+    width: float = 700,
 ) -> Figure:
     """Draw a trace as a space-time canvas.
 
@@ -136,7 +136,7 @@ def draw_spacetime(
     show_waits: bool = False,
     scale: Literal["time", "steps"] | None = None,
     direction: Direction | None = None,
-    width: float = 760,
+    width: float = 700,
 ) -> Drawing:
     """Return the drawing of :func:`spacetime` without its words, for a frame of an interactive figure."""
     shown = _require(trace, names, highlight, scale, direction, width)

@@ -148,7 +148,7 @@ def test_timers_and_labels_can_be_left_out() -> None:
 
 
 def test_a_counterexample_in_steps_needs_no_sideways_room() -> None:
-    assert draw_spacetime(two_phase_commit(), scale="steps").width <= 760
+    assert draw_spacetime(two_phase_commit(), scale="steps").width <= 700
 
 
 @pytest.mark.parametrize(
