@@ -249,81 +249,80 @@ def forced_set_order(operations: Sequence[Operation], initial: frozenset[Hashabl
 
 
 def forced_queue_order(operations: Sequence[Operation]) -> Iterator[Pair]:
-    """Yield what first in, first out says about the order, if all values are distinct.
+    """Yield what first in, first out says about the order, if all values are distinct and the queue was empty at first.
 
-    An enqueue comes before the dequeue of its value. Values come out in the order in which they went in. One that
-    never came out went in after all that did, and a queue that was empty had lost all that went in before.
+    An enqueue comes before the dequeue of its value. Values come out in the order in which they went in. One that never
+    came out went in after all that did, and a queue that was empty had lost all that went in before.
     """
     enqueues = [index for index, operation in enumerate(operations) if _arguments(operation)[0] == "enqueue"]
     origin = {_arguments(operations[index])[1]: index for index in enqueues}
     if len(origin) < len(enqueues):
         return
-    removal: dict[int, int] = {}
-    empties: list[int] = []
+    outs: dict[int, list[int]] = {index: [] for index in enqueues}
     all_known = True
     for index, operation in enumerate(operations):
-        if _arguments(operation)[0] == "enqueue":
+        if _arguments(operation)[0] == "enqueue" or operation.result is None:
             continue
-        if operation.outcome is not Outcome.OK or operation.result is UNOBSERVED:
+        if operation.result is UNOBSERVED:
             all_known = False
-        elif operation.result is None:
-            empties.append(index)
-        elif operation.result not in origin or origin[operation.result] in removal:
-            yield index, index
-        else:
-            removal[origin[operation.result]] = index
+        elif operation.result in origin:
+            outs[origin[operation.result]].append(index)
             yield origin[operation.result], index
-    yield from _queue_order(operations, enqueues, removal, all_known)
+        else:
+            yield index, index
+    yield from _queue_order(operations, enqueues, outs, all_known)
     if all_known:
-        yield from _queue_empty(operations, enqueues, removal, empties)
-        # What may have gone in, and never came out, only stands in the way.
-        for index in enqueues:
-            if index not in removal and operations[index].outcome is Outcome.UNKNOWN:
-                yield index, index
+        yield from _queue_empty(operations, enqueues, outs)
 
 
 def _queue_order(
-    operations: Sequence[Operation], enqueues: Sequence[int], removal: Mapping[int, int], all_known: bool
+    operations: Sequence[Operation], enqueues: Sequence[int], outs: Mapping[int, Sequence[int]], all_known: bool
 ) -> Iterator[Pair]:
-    """Yield that of two values the one that came out earlier, or at all, went in earlier."""
-
-    def came_out(enqueue: int) -> float:
-        """The earliest position at which the value may have come out; never, if it is known that it did not."""
-        if enqueue in removal:
-            return operations[removal[enqueue]].invoked
-        return inf if all_known else -inf
-
-    # `enqueues` is sorted by invocation. Nothing in enqueues[:k + 1] came out after last_out[k].
-    last_out = list(accumulate(map(came_out, enqueues), max))
+    """Yield that of two values the one that came out earlier, or at all, went in earlier; and each came out once."""
+    first_out = {index: _first_out(operations, outs[index], all_known) for index in enqueues}
+    # `enqueues` is sorted by invocation. Nothing in enqueues[:k + 1] came out later than last_out[k].
+    last_out = list(accumulate((first_out[index] for index in enqueues), max))
     invoked = [operations[index].invoked for index in enqueues]
-    for earlier, dequeue in removal.items():
-        count = 0
+    for earlier in enqueues:
+        dequeues = [index for index in outs[earlier] if operations[index].outcome is Outcome.OK]
+        yield from ((index, index) for index in dequeues[1:])
+        if not dequeues:
+            continue
+        count, latest = 0, operations[dequeues[0]].latest
         position = bisect_right(invoked, operations[earlier].latest) - 1
-        # What was invoked later than that is ordered by real time; what is left is concurrent, or the history is bad.
-        while position >= 0 and count < _PAIR_COUNT and last_out[position] > operations[dequeue].latest:
-            later = enqueues[position]
-            if later != earlier and came_out(later) > operations[dequeue].latest:
+        # Real time orders those invoked later. Of the others, few come out later, unless the history is bad.
+        while position >= 0 and count < _PAIR_COUNT and last_out[position] > latest:
+            if enqueues[position] != earlier and first_out[enqueues[position]] > latest:
                 count += 1
-                yield earlier, later
+                yield earlier, enqueues[position]
             position -= 1
 
 
+def _first_out(operations: Sequence[Operation], dequeues: Sequence[int], all_known: bool) -> float:
+    """Return the earliest position at which a value may have come out: by one of these, if all dequeues are known."""
+    required = [index for index in dequeues if operations[index].outcome is Outcome.OK]
+    if not required and not all_known:
+        return -inf
+    return min((operations[index].invoked for index in required or dequeues), default=inf)
+
+
 def _queue_empty(
-    operations: Sequence[Operation], enqueues: Sequence[int], removal: Mapping[int, int], empties: Sequence[int]
+    operations: Sequence[Operation], enqueues: Sequence[int], outs: Mapping[int, Sequence[int]]
 ) -> Iterator[Pair]:
-    """Yield how enqueues and dequeues lie around a dequeue that found the queue empty."""
-    outs = _Timeline(operations, removal.values())
-    enqueue_of = {dequeue: enqueue for enqueue, dequeue in removal.items()}
-    ins = _Timeline(operations, enqueues)
-    for empty in empties:
-        here = operations[empty]
+    """Yield how enqueues and dequeues lie around a dequeue that found the queue empty, if all results are known."""
+    # What may have gone in, and never came out, only stands in the way.
+    yield from ((index, index) for index in enqueues if not outs[index] and operations[index].outcome is not Outcome.OK)
+    enqueue_of = {dequeue: enqueue for enqueue, dequeues in outs.items() for dequeue in dequeues}
+    ins, all_outs = _Timeline(operations, enqueues), _Timeline(operations, enqueue_of)
+    for empty, here in enumerate(operations):
+        if _arguments(here)[0] == "enqueue" or here.result is not None:
+            continue
         for enqueue in ins.invoked_in(-inf, here.latest):
-            if enqueue not in removal or operations[removal[enqueue]].invoked > here.latest:
+            if _first_out(operations, outs[enqueue], True) > here.latest:
                 yield empty, enqueue
-            elif operations[enqueue].latest < here.invoked:
-                yield removal[enqueue], empty
-        for dequeue in outs.completed_in(here.invoked, inf):
-            if operations[enqueue_of[dequeue]].latest < here.invoked:
+        for dequeue in all_outs.invoked_in(-inf, here.latest):
+            enqueue = enqueue_of[dequeue]
+            if operations[enqueue].latest < here.invoked and len(outs[enqueue]) == 1:
                 yield dequeue, empty
 
 

@@ -116,7 +116,8 @@ class Search:
         answer: bool | None = None
         while answer is None and self.configuration_count < end:
             count, byte_count = self.configuration_count, self._byte_count
-            answer = self._explore(min(count + _BATCH_COUNT, end))
+            batch = min(_BATCH_COUNT, end - count, self._budget.configurations)
+            answer = self._explore(count + batch)
             self._budget.spend(self.configuration_count - count, self._byte_count - byte_count)
         return answer
 
@@ -139,7 +140,7 @@ class Search:
         self._byte_count = 0
         self._stack, self._visited, self._states, self._numbers, self._steps = [], {}, [], {}, []
 
-    def _explore(self, end: int) -> bool | None:
+    def _explore(self, end: float) -> bool | None:
         """Go on, depth first, until the configurations explored are `end` in number."""
         while self._stack:
             moves, length = self._stack[-1]
