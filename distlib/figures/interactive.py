@@ -34,13 +34,13 @@ import json
 import keyword
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from distlib.figures.figure import Figure, Frame, Shown, inline, resource, scroll_box, stylesheet
-from distlib.figures.svg import Drawing, escape
+from distlib.figures.svg import escape
 
 __all__ = ["Dial", "Frame", "Interactive"]
 
@@ -108,8 +108,8 @@ class Interactive(Shown):
     ----------
     draw
         Called with a value for each dial by name; returns a :class:`Frame`, or a figure, whose `alt` then is the
-        summary. It must return the same for the same values, and its drawings must all have the same size, or the
-        page would jump.
+        summary. It must return the same for the same values, and its drawings must all have the same width;
+        the page keeps the height of the tallest, so that it does not jump.
     dials
         One or more. All combinations of their values are drawn when the figure is shown.
     alt
@@ -121,7 +121,7 @@ class Interactive(Shown):
     ------
     ValueError
         If dials share a name or there are none, there are more than 1000 combinations, a summary is empty, or the
-        drawings differ in size.
+        drawings differ in width.
     """
 
     def __init__(
@@ -179,14 +179,15 @@ class Interactive(Shown):
     def _render(self) -> str:
         default = self.frame()
         elements: dict[str, int] = {}
-        frames, summaries = [], []
+        frames, summaries, height = [], [], default.drawing.height
         for settings in self:
             frame = self.frame(**settings)
-            if frame.drawing.view_box != default.drawing.view_box:
+            if frame.drawing.width != default.drawing.width:
                 raise ValueError(
-                    f"all drawings must have the size {default.drawing.view_box!r}, "
-                    f"got {frame.drawing.view_box!r} for {settings}"
+                    f"all drawings must have the width {default.drawing.width:g}, "
+                    f"got {frame.drawing.width:g} for {settings}"
                 )
+            height = max(height, frame.drawing.height)
             frames.append([elements.setdefault(element, len(elements)) for element in frame.drawing.elements])
             summaries.append(frame.summary)
         table = {
@@ -196,34 +197,30 @@ class Interactive(Shown):
             "frames": frames,
             "elements": list(elements),
         }
-        return self._figure(
-            default, "".join(map(self._control, range(len(self.dials)))), _data(table) + self._script(), summaries
-        )
+        controls = f'<div class="ds-dials">{"".join(map(self._control, self.dials))}</div>'
+        script = f"<script>{_script().replace('IDENTIFIER', self.identifier)}</script>"
+        return self._figure(default, height, max(summaries, key=len), controls, _data(table) + script)
 
-    def _figure(self, frame: Frame, controls: str, scripts: str, summaries: Sequence[str]) -> str:
-        """Put the parts together."""
-        drawing = frame.drawing
-        framed = Drawing(
-            drawing.width,
-            drawing.height,
-            (f'<g class="ds-frame">{drawing.body}</g>',),
-            drawing.kind,
-            drawing.text_pixels,
-        )
-        inputs = " ".join(f"{self.identifier}-{dial.name.replace('_', '-')}" for dial in self.dials)
-        dials = f'<div class="ds-dials">{controls}</div>' if controls else ""
+    def _figure(self, frame: Frame, height: float, longest: str, controls: str = "", scripts: str = "") -> str:
+        """Put the parts together, with room for the tallest picture and for the longest summary."""
+        picture = (f'<g class="ds-frame">{frame.drawing.body}</g>',)
+        framed = replace(frame.drawing, height=height, elements=picture)
+        inputs = " ".join(map(self._input, self.dials))
         return (
-            f'<figure class="ds-figure ds-interactive" id="{self.identifier}"><style>{stylesheet()}</style>{dials}'
+            f'<figure class="ds-figure ds-interactive" id="{self.identifier}"><style>{stylesheet()}</style>{controls}'
             f"{scroll_box(framed, self.identifier, f'{self.alt} {frame.summary}')}"
-            f'<div class="ds-say" data-longest="{escape(max(summaries, key=len))}">'
+            f'<div class="ds-say" data-longest="{escape(longest)}">'
             f'<output for="{inputs}" aria-live="polite">{escape(frame.summary)}</output></div>'
             f"<figcaption>{inline(self.caption)}</figcaption>{scripts}</figure>"
         )
 
-    def _control(self, index: int) -> str:
+    def _input(self, dial: Dial) -> str:
+        """Return the id of a dial's control."""
+        return f"{self.identifier}-{dial.name.replace('_', '-')}"
+
+    def _control(self, dial: Dial) -> str:
         """Return a dial: a label, a range that the script enables, and the value in words."""
-        dial = self.dials[index]
-        identifier = f"{self.identifier}-{dial.name.replace('_', '-')}"
+        identifier = self._input(dial)
         shown = escape(dial.words(dial.default))
         widest = max(len(dial.words(value)) for value in dial.values)
         return (
@@ -232,9 +229,6 @@ class Interactive(Shown):
             f'value="{dial.position}" aria-valuetext="{shown}" autocomplete="off" disabled>'
             f'<span class="ds-value" style="min-width:{widest}ch">{shown}</span></div>'
         )
-
-    def _script(self) -> str:
-        return f"<script>{_script().replace('IDENTIFIER', self.identifier)}</script>"
 
     @property
     def static_bytes(self) -> int:
@@ -261,7 +255,7 @@ class Interactive(Shown):
 
         def redraw(change: object = None) -> None:
             frame = self.frame(**{name: slider.value for name, slider in sliders.items()})
-            picture.value = self._figure(frame, "", "", [frame.summary])
+            picture.value = self._figure(frame, frame.drawing.height, frame.summary)
 
         for slider in sliders.values():
             slider.observe(redraw, names="value")

@@ -79,7 +79,7 @@ def spacetime(
         Whether to draw the timers that fired.
     show_waits
         Whether to draw time true to scale even where nothing happens for more than half of it. By default such a wait
-        is cut short, and its length is written where it was cut.
+        is cut short, and its length is written where it was cut; but not in a window that was asked for.
     scale
         "time" for true time, "steps" for one row a step; by default "steps" if every event happens at a whole number,
         as in an exploration.
@@ -150,7 +150,7 @@ def draw_spacetime(
     else:
         length = width - margin - 12 if direction == "right" else max(320.0, 26.0 * len(trace.of(Kind.DELIVER)))
         flights = [(one.send.time_seconds, one.end.time_seconds) for one in messages(trace) if one.end is not None]
-        breakable = None if show_waits else drawn
+        breakable = drawn if not show_waits and start_seconds is None and end_seconds is None else None
         timeline = time_line(trace, length, start_seconds, end_seconds, drawn=breakable, busy=flights)
     canvas = Canvas(trace, shown, timeline, direction, margin, width, frozenset(highlight), label or headline)
     draw_partitions(canvas)

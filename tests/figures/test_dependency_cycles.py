@@ -86,7 +86,7 @@ def test_arrows_carry_the_clause_as_their_tooltip_and_kinds_differ_in_dash() -> 
 
 
 def test_legend_names_the_kinds_that_occur_and_no_others() -> None:
-    assert "rw: overwrote what it read" in texts(STALE)
+    assert "rw: the next overwrote what this one read" in texts(STALE)
     assert not any(words.startswith("ww:") for words in texts(STALE))
 
 

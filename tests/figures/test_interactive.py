@@ -160,7 +160,16 @@ def test_wrong_dials_are_refused(make: Any, message: str) -> None:
         make()
 
 
-def test_a_frame_without_words_or_of_another_size_is_refused() -> None:
+def test_the_page_keeps_room_for_the_tallest_picture_and_the_longest_words() -> None:
+    def growing(n: int) -> Frame:
+        return Frame(Drawing(10, 10 * n, ()), "word " * n)
+
+    html = Interactive(growing, [Dial("n", (1, 3, 2), 2)], **WORDS).html
+    assert 'viewBox="0 0 10 30"' in html
+    assert 'data-longest="word word word "' in html
+
+
+def test_a_frame_without_words_or_of_another_width_is_refused() -> None:
     def silent(n: int) -> Frame:
         return Frame(Drawing(10, 10, ()), " ")
 
@@ -169,7 +178,7 @@ def test_a_frame_without_words_or_of_another_size_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"the summary for \{'n': 1\} must say what the reader sees"):
         _ = Interactive(silent, [Dial("n", (1, 2), 1)], **WORDS).html
-    with pytest.raises(ValueError, match=r"must have the size '0 0 10 10', got '0 0 20 10' for \{'n': 2\}"):
+    with pytest.raises(ValueError, match=r"must have the width 10, got 20 for \{'n': 2\}"):
         _ = Interactive(jumping, [Dial("n", (1, 2), 1)], **WORDS).html
 
 
