@@ -198,7 +198,7 @@ def show_value(shown: Any, *focus: Hashable) -> str:
         return str(shown)
     places = [shown.index(element) for element in focus if element in shown]
     if len(shown) <= 8 or (places and max(places) - min(places) > 8):
-        return str(list(shown))
+        return f"[{', '.join(map(str, shown))}]"
     first, last = (max(min(places) - 1, 0), max(places) + 2) if places else (len(shown) - 3, len(shown))
     window = [str(element) for element in shown[first:last]]
     return "[" + ", ".join(["…"] * (first > 0) + window + ["…"] * (last < len(shown))) + "]"

@@ -160,7 +160,8 @@ def _describe_access(access: Access) -> str:
         return f"append {value} to {key}"
     if function == "write":
         return f"write {value} to {key}"
-    return f"read {key} = {list(value) if isinstance(value, tuple) else value}"
+    shown = f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else value
+    return f"read {key} = {shown}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -448,6 +448,68 @@ def test_session_guarantee_means_what_its_definition_says(model: str, data: st.D
 # Who implies whom.
 
 
+def run_replicas(draw: st.DrawFn, *, causal: bool, stamped: bool) -> History:
+    """Run a replica beside each process: reads are local, writes are local and broadcast.
+
+    Broadcast keeps each sender's order, and if `causal` delivers what a write depends on before it. A replica shows
+    the write that it applied last, or, if `stamped`, the one with the highest Lamport stamp.
+    """
+    count = draw(st.integers(2, 3))
+    sent: list[list[tuple[tuple[int, ...], tuple[int, int], str, int]]] = [[] for _ in range(count)]
+    applied = [[0] * count for _ in range(count)]
+    clocks = [0] * count
+    shown: list[dict[str, tuple[tuple[int, int], int]]] = [{} for _ in range(count)]
+    operations: list[Operation] = []
+
+    def apply(replica: int, source: int) -> None:
+        _, stamp, key, value = sent[source][applied[replica][source]]
+        applied[replica][source] += 1
+        clocks[replica] = max(clocks[replica], stamp[0])
+        if not stamped or key not in shown[replica] or stamp > shown[replica][key][0]:
+            shown[replica][key] = stamp, value
+
+    for moment in range(draw(st.integers(4, 30))):
+        replica = draw(st.integers(0, count - 1))
+        key = draw(st.sampled_from("xy"))
+        action = draw(st.sampled_from(["write", "read", "read", "deliver", "deliver"]))
+        if action == "write":
+            clocks[replica] += 1
+            sent[replica].append((tuple(applied[replica]), (clocks[replica], replica), key, moment + 1))
+            apply(replica, replica)
+            operations.append(Operation(replica, ("write", key, moment + 1), None, 2 * moment, 2 * moment + 1))
+        elif action == "read":
+            value = shown[replica].get(key, ((0, 0), 0))[1]
+            operations.append(Operation(replica, ("read", key), value, 2 * moment, 2 * moment + 1))
+        for source in range(count) if action == "deliver" else ():
+            if applied[replica][source] == len(sent[source]):
+                continue
+            needed = sent[source][applied[replica][source]][0]
+            if not causal or all(done >= need for done, need in zip(applied[replica], needed, strict=True)):
+                apply(replica, source)
+    return History(tuple(operations))
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_causal_broadcast_gives_causal_memory(data: st.DataObject) -> None:
+    held = judge(run_replicas(data.draw, causal=True, stamped=False))
+    assert held >= {"causal memory", "causal consistency", *SESSIONS}
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_causal_broadcast_where_the_highest_stamp_wins_gives_causal_convergence(data: st.DataObject) -> None:
+    held = judge(run_replicas(data.draw, causal=True, stamped=True))
+    assert held >= {"causal convergence", "causal consistency", *SESSIONS}
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_broadcast_in_the_order_of_each_sender_gives_all_session_guarantees_but_the_last(data: st.DataObject) -> None:
+    held = judge(run_replicas(data.draw, causal=False, stamped=False))
+    assert held >= set(SESSIONS) - {"writes follow reads"}
+
+
 IMPLIED = {
     SEQUENTIAL: CAUSAL,
     "causal memory": {"causal consistency", *SESSIONS},
@@ -464,9 +526,37 @@ def test_stronger_models_imply_weaker_ones(history: History) -> None:
             assert weaker <= held
 
 
-@given(register_histories(unknown=True))
+@st.composite
+def linearizable_histories(draw: st.DrawFn) -> History:
+    """Let operations take effect one by one, each within its span; some are never heard of again."""
+    free_at = [0.0, 0.0, 0.0]
+    state = {"x": 0, "y": 0}
+    operations = []
+    for moment in range(1, draw(st.integers(2, 16))):
+        process, key, is_write = draw(st.tuples(st.integers(0, 2), st.sampled_from("xy"), st.booleans()))
+        invoked = max(free_at[process], moment - draw(st.floats(0, 4)))
+        completed = moment + draw(st.floats(0, 0.9))
+        free_at[process] = completed
+        if is_write:
+            state[key] = moment
+        asked = ("write", key, moment) if is_write else ("read", key)
+        lost = is_write and draw(st.integers(0, 5)) == 0
+        result = UNOBSERVED if lost else None if is_write else state[key]
+        outcome = Outcome.UNKNOWN if lost else Outcome.OK
+        operations.append(Operation(process, asked, result, invoked, completed, outcome))
+    return History(tuple(operations))
+
+
+@given(linearizable_histories())
 @settings(max_examples=150, deadline=None)
-def test_linearizable_implies_sequential(history: History) -> None:
+def test_linearizable_implies_everything_below(history: History) -> None:
+    assert check_linearizable(history, REGISTERS).judgement is Linearizability.LINEARIZABLE
+    assert judge(history) == EVERYTHING
+
+
+@given(register_histories(unknown=True, most=5))
+@settings(max_examples=150, deadline=None)
+def test_what_happens_to_be_linearizable_is_sequential(history: History) -> None:
     if check_linearizable(history, REGISTERS).judgement is Linearizability.LINEARIZABLE:
         assert judge(history) == EVERYTHING
 
