@@ -9,7 +9,8 @@ A state of the whole system is one Python integer. Its fields, from the low end:
 - the network: one bit (a set) or one byte (a multiset) for each distinct message, or one field for each link (FIFO).
 
 Local states, messages, queues and histories are *interned*: each distinct one is kept once and named by a small
-number, in the order of discovery, so that an exploration gives the same numbers under every hash seed.
+number, in the order of discovery, so that an exploration gives the same numbers under every hash seed. Values that are
+equal are one value, as 1 and True are.
 
 What a node may do next depends on its local state, on the messages for it and on the budgets: on the integer *masked*
 by the fields that the node sees. Handlers are pure, so a node's steps are computed once for each masked value and kept
@@ -239,8 +240,9 @@ class _SeenWorld(World):
     _space: Space
     _state: int
 
-    def __init__(self, space: Space, state: int) -> None:
-        self.__dict__.update(_space=space, _state=state)
+    def __init__(self, space: Space | None = None, state: int = 0, **parts: Any) -> None:
+        # With `parts`, so that a predicate may look at `dataclasses.replace(world, …)`.
+        self.__dict__.update(parts, _space=space, _state=state)
 
     nodes = _part(lambda space, state: {name: local.node for name, local in space.locals(state)})
     saved = _part(lambda space, state: {name: local.saved for name, local in space.locals(state)})

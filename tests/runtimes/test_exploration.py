@@ -357,6 +357,12 @@ def kept_twice(world: World) -> bool:
     return isinstance(keeper, Keeper) and keeper.kept == 1 and not world.in_flight and not answered(world)
 
 
+def test_a_recovery_that_crashes_before_it_did_anything_is_no_step() -> None:
+    idle = explore({"idle": Bystanding()}, crashes=3)
+    # Up with 3, 2, 1 or no crashes left, or down with 2, 1 or none; a crash or a restart leads from each to the next.
+    assert counts(idle) == [7, 7, 7]
+
+
 def test_budgets_of_crashes_are_of_the_run_or_of_each_node() -> None:
     def most_crashes(**budget: Any) -> int:
         down = [0]
@@ -447,6 +453,15 @@ def test_fifo_links_of_different_senders_are_independent() -> None:
 
     explore(nodes, messages="fifo", always={"note": note})
     assert found - {()} == {(1, 2, 3), (1, 3, 2), (3, 1, 2)}
+
+
+def test_a_copy_that_the_network_makes_is_a_fault() -> None:
+    def twice(world: World) -> bool:
+        return world.nodes["counter"].got == (1, 1)  # type: ignore[union-attr]
+
+    nodes = {"sender": Sender((1,)), "counter": Counter()}
+    assert explore(nodes, duplicates=1, sometimes={"twice": twice}).verdict is Verdict.HOLDS
+    assert "twice" in explore(nodes, duplicates=1, eventually_possible={"twice": twice}).stuck
 
 
 def test_losses_and_duplicates_keep_to_their_budgets() -> None:
@@ -559,6 +574,35 @@ def test_a_reading_follows_the_effects_of_the_step_that_asked_for_it() -> None:
     assert [event.cause for event in trace.of(Kind.CLOCK)] == [0, 0]
 
 
+def test_a_reading_may_lead_to_effects_and_to_further_readings() -> None:
+    @dataclass(frozen=True)
+    class Waiting(Clocked):
+        """It reads its clock until that shows 2, and tells each reading."""
+
+        def on_clock(self, name: Any, reading_seconds: float) -> Step[Self]:
+            node, _ = super().on_clock(name, reading_seconds)
+            again = (ReadClock("again"),) if reading_seconds < 2 and len(node.noted) < 4 else ()
+            return node, (Send("clocked", int(reading_seconds)), *again)
+
+    wanted = ("start", ("first", 1.0), ("second", 2.0), ("again", 2.0))
+    exploration = explore(
+        {"clocked": Waiting()},
+        clock_readings=(1.0, 2.0),
+        sometimes={"late": lambda world: world.nodes["clocked"].noted == wanted},  # type: ignore[union-attr]
+    )
+    trace = exploration.witnesses["late"]
+    told = [event.value for event in trace.of(Kind.SEND, Kind.CLOCK)]
+    assert told == [1, ("first", 1.0), 1, ("second", 2.0), 2, ("again", 2.0), 2]
+    assert trace[trace.of(Kind.CLOCK)[2].cause or 0].value == ("first", 1.0)
+    with pytest.raises(RuntimeError, match="read its clock 100 times in one step"):
+        explore({"clocked": Endless()}, clock_readings=(1.0,))
+
+
+class Endless(Clocked):
+    def on_clock(self, name: Any, reading_seconds: float) -> Step[Self]:
+        return self, (ReadClock("again"),)
+
+
 # ------------------------------------------------------------------------------------------------------------ claims
 
 
@@ -608,6 +652,14 @@ def test_every_broken_claim_has_a_counterexample_of_its_own() -> None:
 
 def unanswered(world: World) -> bool:
     return not answered(world)
+
+
+def test_a_predicate_may_look_at_a_changed_copy_of_the_world() -> None:
+    def holds_without_what_is_saved(world: World) -> bool:
+        changed = replace(world, saved={})
+        return changed.nodes == world.nodes and changed.in_flight == world.in_flight and not changed.saved
+
+    assert explore(keeping(True), always={"so": holds_without_what_is_saved}).verdict is Verdict.HOLDS
 
 
 def test_stopping_at_a_violation_leaves_the_rest_unexplored() -> None:
