@@ -86,33 +86,15 @@ def draw_bars(
     """
     if not 1 <= len(values) <= 4:
         raise ValueError(f"`values` must hold 1 to 4 series, got {len(values)}")
-    heights = {label: numbers(f"values of {label!r}", row) for label, row in values.items()}
-    for label, row in heights.items():
-        if len(row) != len(groups):
-            raise ValueError(
-                f"`values` of {label!r} must have one value for each of the {len(groups)} groups, got {len(row)}"
-            )
+    heights = {label: _heights(label, row, len(groups)) for label, row in values.items()}
     spans = {label: _spans(label, rows, len(groups), heights) for label, rows in (intervals or {}).items()}
     everything = np.concatenate([*heights.values(), *(rows.ravel() for rows in spans.values())])
-    ends = y_limits or limits(
-        (everything * 1.06).tolist() if y_scale == "linear" else everything.tolist(), y_scale, zero=True
-    )
-    if y_scale == "linear" and y_limits is None and float(everything.min()) >= 0:
-        ends = (0.0, ends[1])
+    ends = y_limits or _limits(everything, y_scale)
+    if not ends[0] <= everything.min() <= everything.max() <= ends[1]:
+        raise ValueError(f"`y_limits` must hold every bar, [{everything.min():g}, {everything.max():g}], got {ends}")
     legend = [(_bar(k, -9, -6, 18, 12), label) for k, label in enumerate(values)] if len(values) > 1 else []
-    names = list(zip(range(len(groups)), groups, strict=True))
-    chart = Chart(
-        width,
-        height,
-        x_label,
-        y_label,
-        (-0.5, len(groups) - 0.5),
-        ends,
-        "linear",
-        y_scale,
-        legend=legend,
-        x_ticks=names,
-    )
+    axes = (width, height, x_label, y_label, (-0.5, len(groups) - 0.5), ends)
+    chart = Chart(*axes, y_kind=y_scale, legend=legend, x_ticks=list(enumerate(groups)))
     for note in notes:
         chart.note(note)
     share = 0.72 / len(values)
@@ -120,6 +102,23 @@ def draw_bars(
         offset = (k - (len(values) - 1) / 2) * share
         _draw_bars(chart, k, row, spans.get(label), offset, share, value_format)
     return chart.finish("Bar chart")
+
+
+def _heights(label: str, row: ArrayLike, count: int) -> Floats:
+    """Check a series of bars."""
+    found = numbers(f"values of {label!r}", row)
+    if len(found) != count:
+        raise ValueError(f"`values` of {label!r} must have one value for each of the {count} groups, got {len(found)}")
+    return found
+
+
+def _limits(everything: Floats, kind: Kind) -> Limits:
+    """Return limits with room for the values above the bars; a linear axis has its zero, or lengths would mislead."""
+    if kind == "log":
+        return limits(everything.tolist(), kind)
+    low, high = min(0.0, float(everything.min())), max(0.0, float(everything.max()))
+    room = 0.08 * (high - low) or 1.0
+    return low - (room if low < 0 else 0.0), high + room
 
 
 def _spans(label: str, rows: ArrayLike, count: int, heights: Mapping[str, Floats]) -> Floats:

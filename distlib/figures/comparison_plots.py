@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -113,51 +114,62 @@ def draw_compare(
     x_scale, y_scale, x_limits, y_limits, notes, width, height
         See :func:`draw_lines`.
     """
-    at = numbers("x", x)
-    predictions, simulations, measurements = _by_label(predicted), _by_label(simulated), _by_label(measured)
-    for name, given in (("simulated", simulations), ("measured", measurements)):
-        unknown = [label for label in given if label not in predictions]
-        if unknown:
-            raise ValueError(f"the labels of `{name}` must be out of {list(predictions)}, got {unknown}")
-    x_ends = x_limits or roomy_limits(at, x_scale)
+    at, x_ends = numbers("x", x), x_limits or roomy_limits(numbers("x", x), x_scale)
     grid = at if predicted_x is None else numbers("predicted_x", predicted_x)
-    model = {label: _predict(label, values, grid, x_ends, x_scale) for label, values in predictions.items()}
-    clouds = {
-        name: {label: _estimates(name, label, rows, at) for label, rows in given.items()}
-        for name, given in (("simulated", simulations), ("measured", measurements))
-    }
-    curves = [*model.values(), *(curve for cloud in clouds.values() for curve in cloud.values())]
-    alone = list(predictions) == [""]
-    legend = [(svg.group([svg.segment((-12, 0), (12, 0), "ds-line")], "ds-1" if alone else "ds-ink"), predicted_name)]
-    for name, shape, shown in (("simulated", 0, simulated_name), ("measured", 3, measured_name)):
-        if clouds[name]:
-            colour = _colour(0, name, alone) if alone else "ds-ink"
-            legend.append((svg.group([*interval(0, -9, 9), marker(shape, (0, 0))], colour), shown))
-    direct = not alone and fit_at_ends(list(predictions), width, height)
-    if not alone and not direct:
-        legend += [(sample(index, "line", False), label) for index, label in enumerate(predictions)]
-    chart = Chart(
-        width,
-        height,
-        x_label,
-        y_label,
-        x_ends,
-        y_limits or limits(np.concatenate([curve.extent() for curve in curves]).tolist(), y_scale),
-        x_scale,
-        y_scale,
-        end_labels=list(predictions) if direct else (),
-        legend=legend,
-    )
+    model = {label: _predict(label, values, grid, x_ends, x_scale) for label, values in _by_label(predicted).items()}
+    clouds = [
+        _Cloud("simulated", simulated_name, 0, _clouds("simulated", simulated, at, list(model))),
+        _Cloud("measured", measured_name, 3, _clouds("measured", measured, at, list(model))),
+    ]
+    everything = [curve.extent() for part in (model, *(cloud.curves for cloud in clouds)) for curve in part.values()]
+    y_ends = y_limits or limits(np.concatenate(everything).tolist(), y_scale)
+    alone = list(model) == [""]
+    direct = not alone and fit_at_ends(list(model), width, height)
+    legend = _legend(predicted_name, clouds, [] if alone or direct else list(model), alone)
+    axes = (width, height, x_label, y_label, x_ends, y_ends, x_scale, y_scale)
+    chart = Chart(*axes, end_labels=list(model) if direct else (), legend=legend)
     for note in notes:
         chart.note(note)
     for index, (label, curve) in enumerate(model.items()):
         chart.line(list(zip(curve.x.tolist(), curve.y.tolist(), strict=True)), f"ds-line {tone(index)}{dash(index)}")
-        for name, shape in (("simulated", 0), ("measured", 3)):
-            if label in clouds[name]:
-                draw_points(chart, clouds[name][label], shape, _colour(index, name, alone))
+        for cloud in clouds:
+            if label in cloud.curves:
+                draw_points(chart, cloud.curves[label], cloud.shape, _colour(index, cloud.name, alone))
     if direct:
         chart.end_label([(label, last_inside(chart, curve), tone(k)) for k, (label, curve) in enumerate(model.items())])
     return chart.finish("Prediction against simulation")
+
+
+@dataclass(frozen=True)
+class _Cloud:
+    """What was simulated or measured, by label, with its words in the legend and the index of its marker."""
+
+    name: str
+    shown: str
+    shape: int
+    curves: dict[str, Curve]
+
+
+def _clouds(
+    name: str, rows: ArrayLike | Mapping[str, ArrayLike] | None, at: Floats, labels: Sequence[str]
+) -> dict[str, Curve]:
+    """Check what was simulated or measured."""
+    given = _by_label(rows)
+    unknown = [label for label in given if label not in labels]
+    if unknown:
+        raise ValueError(f"the labels of `{name}` must be out of {list(labels)}, got {unknown}")
+    return {label: _estimates(name, label, table, at) for label, table in given.items()}
+
+
+def _legend(predicted_name: str, clouds: Sequence[_Cloud], labels: Sequence[str], alone: bool) -> list[tuple[str, str]]:
+    """Return what tells lines from points, and then, where they are not named at their ends, line from line."""
+    line = svg.segment((-12, 0), (12, 0), "ds-line")
+    entries = [(svg.group([line], "ds-1" if alone else "ds-ink"), predicted_name)]
+    for cloud in clouds:
+        if cloud.curves:
+            css = _colour(0, cloud.name, alone) if alone else "ds-ink"
+            entries.append((svg.group([*interval(0, -9, 9), marker(cloud.shape, (0, 0))], css), cloud.shown))
+    return entries + [(sample(index, "line", False), label) for index, label in enumerate(labels)]
 
 
 def _by_label(values: Any) -> dict[str, Any]:

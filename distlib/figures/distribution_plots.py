@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from distlib.figures import svg
 from distlib.figures.chart import Chart, Kind, Note, limits
@@ -109,7 +110,6 @@ def draw_distribution(
     samples_name, law_name
         Their words in the legend.
     """
-    ordered = np.sort(numbers("samples", samples)) * x_factor
     if show not in ("density", "cumulative", "tail"):
         raise ValueError(f"`show` must be 'density', 'cumulative' or 'tail', got {show!r}")
     if show == "density" and x_scale != "linear":
@@ -117,25 +117,44 @@ def draw_distribution(
     for probability in quantiles:
         if not 0 < probability < 1:
             raise ValueError(f"`quantiles` must be in (0, 1), got {probability!r}")
+    ordered = np.sort(numbers("samples", samples)) * x_factor
     ends = x_limits or _sample_limits(ordered, show, x_scale)
-    marks = [*notes, *(_quantile_note(ordered, law, probability, x_factor) for probability in quantiles)]
-    build = _draw_density if show == "density" else _draw_cumulative
-    chart = build(
-        ordered,
-        law,
-        show,
-        x_factor,
-        ends,
-        y_limits,
-        x_label,
-        x_scale,
-        bin_count,
-        (samples_name, law_name),
-        (width, height),
-    )
-    for note in marks:
+    held = _Held(ordered, law, x_factor, ends, x_scale, (samples_name, law_name))
+    plan = _density(held, x_label, bin_count) if show == "density" else _cumulative(held, tail=show == "tail")
+    axes = (width, height, x_label, plan.y_label, ends, y_limits or plan.y_limits, x_scale, plan.y_kind)
+    chart = Chart(*axes, legend=plan.legend)
+    for note in (*notes, *(_quantile_note(held, probability) for probability in quantiles)):
         chart.note(note)
+    plan.paint(chart)
     return chart.finish("Distribution")
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Samples, in order and in the unit of the axis, and what they are held against."""
+
+    ordered: Floats
+    law: Law | None
+    factor: float
+    ends: Limits
+    x_kind: Kind
+    names: tuple[str, str]
+
+    def grid(self) -> Floats:
+        """Return the values at which the law is drawn, in the unit of the axis."""
+        space = np.geomspace if self.x_kind == "log" else np.linspace
+        return np.asarray(space(*self.ends, CURVE_POINTS))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How a distribution is shown: its vertical axis, its legend, and what paints it onto a chart."""
+
+    y_label: str
+    y_limits: Limits
+    y_kind: Kind
+    legend: list[tuple[str, str]]
+    paint: Callable[[Chart], None]
 
 
 def _sample_limits(ordered: Floats, show: str, kind: Kind) -> Limits:
@@ -148,85 +167,88 @@ def _sample_limits(ordered: Floats, show: str, kind: Kind) -> Limits:
     return (0.0 if 0 <= low <= 0.5 * high else low, high) if high > low else limits([low], kind)
 
 
-def _quantile_note(ordered: Floats, law: Law | None, probability: float, factor: float) -> Note:
-    found = float(np.quantile(ordered, probability, method="inverted_cdf"))
-    percent = f"p{100 * probability:g}"
-    if law is None:
-        return Note(f"{percent}: {found:.3g}", x=found)
-    return Note(f"{percent}: {found:.3g} (predicted {float(law.ppf(probability)) * factor:.3g})", x=found)
+def _quantile_note(held: _Held, probability: float) -> Note:
+    """Return a note at a quantile of the samples, which names that of the law, too."""
+    found = float(np.quantile(held.ordered, probability, method="inverted_cdf"))
+    words = f"p{100 * probability:g}: {found:.3g}"
+    if held.law is not None:
+        words += f" (predicted {float(held.law.ppf(probability)) * held.factor:.3g})"
+    return Note(words, x=found)
 
 
-Names = tuple[str, str]
-Size = tuple[float, float]
+def _density(held: _Held, x_label: str, bin_count: int | None) -> _Plan:
+    """Plan a histogram, and the mean of the predicted density around each value, over the width of a bin."""
+    edges = np.linspace(*held.ends, (bin_count or _bin_count(held.ordered, held.ends)) + 1)
+    bin_width = float(edges[1] - edges[0])
+    density = np.histogram(held.ordered, edges)[0] / (len(held.ordered) * bin_width)
+    outline = [(float(edges[0]), 0.0), *stairs(edges.tolist(), [*density.tolist(), 0.0])]
+    expected = _expected_density(held, bin_width)
+    peak = max([float(density.max()), *(value for _, value in expected)])
 
+    def paint(chart: Chart) -> None:
+        pixels = [(chart.x(x), chart.y(y)) for x, y in outline]
+        steps = [svg.polygon(pixels, "ds-tint ds-2"), svg.path(pixels, "ds-line ds-2")]
+        chart.elements += steps if all(chart.inside(x, y) for x, y in outline) else [chart.clip(*steps)]
+        if expected:
+            chart.line(expected, "ds-line ds-bold ds-1")
 
-def _draw_density(
-    ordered: Floats, law: Law | None, show: str, factor: float, ends: Limits, y_limits: Limits | None, x_label: str,
-    x_scale: Kind, bin_count: int | None, names: Names, size: Size,
-) -> Chart:  # fmt: skip
-    """Draw a histogram and the mean of the predicted density around each place, over the width of a bin."""
-    if bin_count is None:
-        quarter, three_quarters = np.quantile(ordered, [0.25, 0.75])
-        bin_width = 2 * (three_quarters - quarter) / len(ordered) ** (1 / 3)
-        bin_count = int(np.clip(np.ceil((ends[1] - ends[0]) / bin_width), 8, 60)) if bin_width > 0 else 20
-    edges = np.linspace(ends[0], ends[1], bin_count + 1)
-    bin_width = edges[1] - edges[0]
-    density = np.histogram(ordered, edges)[0] / (len(ordered) * bin_width)
-    fine = np.linspace(ends[0], ends[1], CURVE_POINTS)
-    expected = None
-    if law is not None:
-        above, below = (fine + bin_width / 2) / factor, np.maximum(fine - bin_width / 2, 0.0) / factor
-        expected = (np.asarray(law.cdf(above)) - np.asarray(law.cdf(below))) / ((above - below) * factor)
+    block = [svg.rectangle(-10, -6, 20, 12, "ds-tint"), svg.segment((-10, -6), (10, -6), "ds-line")]
+    legend = [(svg.group(block, "ds-2"), held.names[0])]
+    if expected:
+        legend.insert(0, (sample(0, "line", False), held.names[1]))
     unit = re.search(r"\(([^()]+)\)\s*$", x_label)
-    legend = [
-        (
-            svg.group([svg.rectangle(-10, -6, 20, 12, "ds-tint"), svg.path([(-10, -6), (10, -6)], "ds-line")], "ds-2"),
-            names[0],
-        )
-    ]
-    if law is not None:
-        legend.insert(0, (sample(0, "line", False), names[1]))
-    peak = max(float(density.max()), 0.0 if expected is None else float(expected.max()))
     y_label = f"probability density (per {unit.group(1)})" if unit else "probability density"
-    chart = Chart(*size, x_label, y_label, ends, y_limits or (0.0, peak * 1.08), legend=legend)
-    corners = stairs(edges.tolist(), [*density.tolist(), 0.0])
-    outline = [(edges[0], 0.0), *corners]
-    pixels = [(chart.x(float(x)), chart.y(float(y))) for x, y in outline]
-    chart.elements.append(svg.polygon(pixels, "ds-tint ds-2"))
-    chart.elements.append(svg.path(pixels, "ds-line ds-2"))
-    if expected is not None:
-        chart.line(list(zip(fine.tolist(), expected.tolist(), strict=True)), "ds-line ds-bold ds-1")
-    return chart
+    return _Plan(y_label, (0.0, peak * 1.08), "linear", legend, paint)
 
 
-def _draw_cumulative(
-    ordered: Floats, law: Law | None, show: str, factor: float, ends: Limits, y_limits: Limits | None, x_label: str,
-    x_scale: Kind, bin_count: int | None, names: Names, size: Size,
-) -> Chart:  # fmt: skip
-    """Draw the share of samples at most, or above, each value, and the predicted probability."""
-    tail = show == "tail"
-    count = len(ordered)
-    # Of many samples, two hundred quantiles draw the same line.
-    ranks = np.unique(np.linspace(0, count - 1, min(count, 200)).round().astype(int))
-    if tail:
-        deep = count - 1 - np.unique(np.geomspace(1, count, min(count, 120)).round().astype(int) - 1)
-        ranks = np.unique(np.concatenate((ranks, deep)))[:-1] if count > 1 else ranks
-    x = ordered[ranks]
+def _bin_count(ordered: Floats, ends: Limits) -> int:
+    """Return a number of bins by the rule of Freedman and Diaconis, at least 8 and at most 60."""
+    quarter, three_quarters = np.quantile(ordered, [0.25, 0.75])
+    bin_width = 2 * (three_quarters - quarter) / len(ordered) ** (1 / 3)
+    return int(np.clip(np.ceil((ends[1] - ends[0]) / bin_width), 8, 60)) if bin_width > 0 else 20
+
+
+def _expected_density(held: _Held, bin_width: float) -> list[tuple[float, float]]:
+    """Return the law's density, averaged over the width of a bin: so it exists even where the law has atoms."""
+    if held.law is None:
+        return []
+    grid = held.grid()
+    above, below = (grid + bin_width / 2) / held.factor, np.maximum(grid - bin_width / 2, 0.0) / held.factor
+    chance = np.asarray(held.law.cdf(above), dtype=float) - np.asarray(held.law.cdf(below), dtype=float)
+    return list(zip(grid.tolist(), (chance / ((above - below) * held.factor)).tolist(), strict=True))
+
+
+def _cumulative(held: _Held, *, tail: bool) -> _Plan:
+    """Plan the share of samples at most, or above, each value, and the predicted probability."""
+    count = len(held.ordered)
+    ranks = _ranks(count, tail=tail)
     share = 1 - (ranks + 1) / count if tail else (ranks + 1) / count
-    shown = Series(names[0], x, share, kind="steps")
-    series = [shown]
-    if law is not None:
-        fine = np.geomspace(*ends, CURVE_POINTS) if x_scale == "log" else np.linspace(*ends, CURVE_POINTS)
-        predicted = np.asarray(law.sf(fine / factor) if tail else law.cdf(fine / factor), dtype=float)
-        kept = predicted > 0 if tail else np.ones(len(fine), dtype=bool)
-        series.insert(0, Series(names[1], fine[kept], predicted[kept]))
-    curves = [check(one) for one in series]
-    vertical: Kind = "log" if tail else "linear"
-    lowest = min(0.5 / count, float(share[share > 0].min())) if tail else 0.0
-    offset = 2 - len(curves)
-    legend = [(sample(index + offset, "line", False), curve.label) for index, curve in enumerate(curves)]
-    y_label = "P(X > x)" if tail else "P(X ≤ x)"
-    chart = Chart(*size, x_label, y_label, ends, y_limits or (lowest, 1.0), x_scale, vertical, legend=legend)
-    for index, curve in enumerate(curves):
-        draw_curve(chart, curve, index + offset, False)
-    return chart
+    curves = [(1, check(Series(held.names[0], held.ordered[ranks], share, kind="steps")))]
+    if held.law is not None:
+        grid = held.grid()
+        law = held.law.sf if tail else held.law.cdf
+        predicted = np.asarray(law(grid / held.factor), dtype=float)
+        kept = predicted > 0 if tail else np.ones(len(grid), dtype=bool)
+        curves.insert(0, (0, check(Series(held.names[1], grid[kept], predicted[kept]))))
+
+    def paint(chart: Chart) -> None:
+        for index, curve in curves:
+            draw_curve(chart, curve, index, False)
+
+    legend = [(sample(index, "line", False), curve.label) for index, curve in curves]
+    if tail:
+        return _Plan("P(X > x)", (0.5 / count, 1.0), "log", legend, paint)
+    return _Plan("P(X ≤ x)", (0.0, 1.0), "linear", legend, paint)
+
+
+def _ranks(count: int, *, tail: bool) -> NDArray[np.int64]:
+    """Return which of many ordered samples to draw: two hundred draw the same line, if the far ones are among them.
+
+    The largest sample has no share above it, so a tail, on its logarithmic axis, ends with the second largest.
+    """
+    ranks = np.linspace(0, count - 1, min(count, 200)).round().astype(np.int64)
+    if tail and count > 1:
+        far = count - np.geomspace(1, count, min(count, 120)).round().astype(np.int64)
+        ranks = np.concatenate((ranks, far))
+        return np.unique(ranks)[:-1]
+    return np.unique(ranks)

@@ -8,7 +8,7 @@ from distlib.figures.labels import Label, Place
 from distlib.figures.signs import sign
 from distlib.figures.story import downtimes
 from distlib.figures.svg import Point, text_width
-from distlib.figures.wording import words
+from distlib.node import words
 from distlib.runtimes.trace import Event, Kind
 
 __all__ = ["draw_marks"]

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from enum import Enum
 
+from distlib.node import words as name_in_words
 from distlib.runtimes.trace import Event, Kind
 
 __all__ = ["headline", "tell", "words"]
@@ -89,7 +90,7 @@ def tell(event: Event, steps: bool) -> str:
         case Kind.SAVE:
             what = f"{event.node} saves {value}" + (f" ({event.note})" if event.note else "")
         case Kind.TIMER:
-            what = f"{event.node}: timer {value} fires"
+            what = f"{event.node}: timer {name_in_words(event.value)} fires"
         case Kind.CLOCK:
             what = f"{event.node} reads its clock: {event.value[1]:.6f} s"
         case Kind.INVOKE:

@@ -192,6 +192,17 @@ def test_series_of_bars_have_fillings_of_their_own() -> None:
     assert len(re.findall(r'class="ds-open"/><path class="ds-line"', body)) == 2
 
 
+def test_bars_that_would_be_cut_off_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"`y_limits` must hold every bar, \[1, 20\], got \(0, 10\)"):
+        draw_bars(["a", "b"], {"one": [1, 20]}, y_limits=(0, 10), **LABELS)
+
+
+def test_bars_start_at_zero_even_if_all_are_high() -> None:
+    body = draw_bars(["a", "b"], {"one": [99, 100]}, **LABELS).body
+    heights = [float(found) for found in re.findall(r'height="([\d.]+)" class="ds-fill"', body)]
+    assert heights[0] / heights[1] == pytest.approx(0.99, abs=0.005)
+
+
 def test_bars_need_a_value_for_each_group() -> None:
     with pytest.raises(ValueError, match="`values` of 'one' must have one value for each of the 2 groups, got 1"):
         draw_bars(["a", "b"], {"one": [1]}, **LABELS)
