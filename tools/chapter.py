@@ -171,6 +171,8 @@ def _failure(error: Exception, total: int, begun: list[nbformat.NotebookNode]) -
     told = re.sub(r"\x1b\[[0-9;]*m", "", getattr(error, "traceback", "") or str(error)).strip()
     if not begun:
         return f"the kernel did not start\n\n{told}"
+    # The library puts the source before the traceback, between rules; here it comes first anyway.
+    told = told.rpartition("\n------------------\n\n")[2].strip()
     source = "\n".join(f"    {line}" for line in begun[-1].source.splitlines())
     return f"code cell {len(begun)} of {total} failed\n\n{source}\n\n{told}"
 
