@@ -739,6 +739,37 @@ def test_a_counterexample_ends_where_its_claim_breaks_and_is_a_shortest() -> Non
     assert short.verdict is Verdict.BOUNDS_REACHED
 
 
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 10**6),
+    messages=st.sampled_from(["multiset", "set", "fifo"]),
+    number=st.integers(0, 60),
+)
+def test_a_trace_ends_in_the_world_that_it_was_asked_for(seed: int, messages: Any, number: int) -> None:
+    names = ["a", "b"]
+    nodes: dict[str, Node[Any, Any]] = {name: Tabled(RandomTable(seed, names, name)) for name in names}
+    worlds: list[World] = []
+
+    def is_the_one(world: World) -> bool:
+        worlds.append(world)
+        return len(worlds) == number + 1
+
+    faults = 0 if messages == "set" else 1
+    options: dict[str, Any] = {"losses": faults, "duplicates": faults, "crashes": 2, "max_states": 100}
+    exploration = explore(nodes, messages=messages, **options, sometimes={"the one": is_the_one})
+    if exploration.unwitnessed:
+        return
+    trace, world = exploration.witnesses["the one"], worlds[number]
+    assert {name: trace.states(name)[-1][1] for name in names} == world.nodes
+    assert [event.number for event in trace] == list(range(len(trace)))
+    if messages != "set":
+        made, gone = trace.of(Kind.SEND, Kind.DUPLICATE), trace.of(Kind.DELIVER, Kind.LOSE)
+        assert len(made) - len(gone) == len(world.in_flight)
+    for name in names:
+        starts = trace.of(Kind.START, node=name)
+        assert len(starts) == len(trace.of(Kind.CRASH, node=name)) + (world.nodes[name] is not None)
+
+
 def test_every_event_of_a_trace_has_the_cause_that_its_kind_demands() -> None:
     exploration = explore(
         keeping(True, patience=1),
