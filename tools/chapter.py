@@ -273,6 +273,8 @@ def process(path: Path, *, check: bool, timeout_seconds: int, tell: Tell) -> boo
         return True
     for line in differences(old, new):
         tell(f"{'would change' if check else 'changed'}: {line}")
+    if path.read_text(encoding="utf-8") != old:
+        raise ChapterError("somebody has changed the file while it ran; run it again")
     if not check:
         # Written beside and moved into place, so that no crash leaves half a notebook.
         beside = path.with_name(f".{path.name}.new")

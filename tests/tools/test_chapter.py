@@ -114,6 +114,16 @@ def test_a_cell_that_fails_is_told_with_its_source_and_the_file_is_left_alone(tm
     assert path.read_bytes() == before
 
 
+def test_what_was_written_while_the_notebook_ran_is_not_lost(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "edited.ipynb"
+    path.write_text(text_of(code("with open('edited.ipynb', 'a') as file:\n    file.write(' ')")), encoding="utf-8")
+    before = path.read_text(encoding="utf-8")
+    exit_code, _, errors = run(path)
+    assert exit_code == 1
+    assert "somebody has changed the file while it ran" in errors
+    assert path.read_text(encoding="utf-8") == before + " "
+
+
 def test_a_cell_that_takes_too_long_is_told(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "slow.ipynb"
     path.write_text(text_of(code("import time\ntime.sleep(60)")), encoding="utf-8")
