@@ -44,7 +44,7 @@ check: $(INSTALLED) ## lint everything, and check the types of distlib
 	$(BIN)/mypy
 
 bench: $(INSTALLED) ## measure what the speed and the scale are held against
-	@for program in benchmarks/*.py; do echo "==> $$program"; $(BIN)/python "$$program" || exit 1; done
+	@for program in $$(grep -l __main__ benchmarks/*.py); do echo "==> $$program"; $(BIN)/python "$$program" || exit 1; done
 
 browser-test: $(BUILT) ## drive the built pages in Chromium, which must be installed
 	$(BIN)/python -m pytest tests/book -m browser --numprocesses 2 --dist loadfile
