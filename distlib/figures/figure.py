@@ -36,7 +36,7 @@ from distlib.figures.svg import Drawing, escape, number
 __all__ = ["Figure", "Frame", "Row", "Shown", "side_by_side"]
 
 SMALLEST_TEXT_PIXELS = 11
-LARGEST_STRETCH = 1.15  # A drawing grows a little where its column has room, so that figures end where the text does.
+LARGEST_STRETCH = 1.25  # A drawing grows where its column has room: its words are then as large as the text around it.
 
 
 class Shown(ABC):

@@ -38,7 +38,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 Limits = tuple[float, float]
 
-WIDTH, HEIGHT = 560.0, 340.0
+WIDTH, HEIGHT = 520.0, 320.0
 CURVE_POINTS = 161
 
 

@@ -209,11 +209,11 @@ def test_bars_need_a_value_for_each_group() -> None:
 
 
 def test_the_density_of_a_histogram_is_that_of_its_samples() -> None:
-    drawing = draw_distribution([1.0] * 50 + [3.0] * 50, x_label="x (s)", bin_count=4, x_limits=(0, 4), y_limits=(0, 1))
+    drawing = draw_distribution([1.0] * 50 + [3.0] * 50, x_label="x (s)", bin_count=8, x_limits=(0, 4), y_limits=(0, 2))
     outline = re.search(r'<path class="ds-line ds-2" d="M[^v]*v-([\d.]+)', drawing.body)
     assert outline is not None
-    # Half of the samples in a bin of one second: a density of 0.5 on an axis of 1.
-    height = 340 - 46 - (30 + 22)
+    # Half of the samples in a bin of half a second: a density of 1 on an axis of 2.
+    height = 320 - 46 - (30 + 22)
     assert float(outline.group(1)) == pytest.approx(height / 2, abs=1)
 
 
