@@ -56,9 +56,6 @@ class Watcher(Protocol):
     def ended(self, member: Member, note: str | None) -> None:
         """Take note that a member is no more: it crashed, unless there is no note."""
 
-    def notify(self) -> None:
-        """Wake whoever waits for something that may have changed."""
-
     def wait(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
         """Wait until a condition on members holds; return whether it does."""
         ...
@@ -198,7 +195,6 @@ class ProcessMember(Member):
         match item:
             case ("observed", reports):
                 self.cluster.observe(self.specification.stream, reports)
-                return
             case ("ready", address):
                 self.address = address
             case ("done", number):
@@ -209,7 +205,6 @@ class ProcessMember(Member):
                 self.note = note
             case ("failed", error, details):
                 self.complaint = f"{error}\n{details}"
-        self.cluster.notify()
 
 
 class ResidentMember(Member):
@@ -243,7 +238,6 @@ class ResidentMember(Member):
         except Exception as error:
             self.complaint = f"{type(error).__name__}: {error}"
             self.is_up = False
-        self.cluster.notify()
 
     async def _obey(self, command: str, arguments: tuple[Any, ...]) -> None:
         result = getattr(self._host, command)(*arguments)

@@ -66,6 +66,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
@@ -95,6 +96,10 @@ __all__ = ["Cluster", "ClusterError", "Problem", "merge", "world_of"]
 
 AnyNode: TypeAlias = Node[Any, Any]
 
+ResultT = TypeVar("ResultT")
+
+POLL_SECONDS = 0.001
+"""How long to sleep between looks at what was reported."""
 NAME_LIMIT = 200
 """Characters of a node's name as its folder is called by it."""
 
@@ -195,10 +200,13 @@ class Cluster:
         self._loop: LoopThread | None = None
         self._lock_descriptor: int | None = None
 
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
         self._streams: dict[int, list[Event]] = {0: []}
         self._problems: list[Problem] = []
+        self._counts: Counter[tuple[Kind, str]] = Counter()
         self._changes = 0
+        """Grows whenever something was reported. Waiting looks at it now and then: to wake the waiting thread at each
+        report would take the nodes of this process more time than their own work does."""
 
     # -- life
 
@@ -250,7 +258,6 @@ class Cluster:
             # Last: had an interrupt cut this short, the interpreter's exit would do it again.
             self._state = "stopped"
             atexit.unregister(self.stop)
-            self.notify()
 
     def __enter__(self) -> Self:
         return self if self._state == "running" else self.start()
@@ -353,7 +360,7 @@ class Cluster:
     @property
     def trace(self) -> Trace:
         """What has happened so far, of all nodes: a consistent cut. Times are seconds since the nodes were booted."""
-        with self._changed:
+        with self._lock:
             streams = {stream: list(events) for stream, events in self._streams.items()}
         return merge(streams, self.names, final=self._state == "stopped")
 
@@ -370,7 +377,7 @@ class Cluster:
     @property
     def errors(self) -> tuple[Problem, ...]:
         """Handlers that failed, and connections that were closed because of what came in."""
-        with self._changed:
+        with self._lock:
             return tuple(self._problems)
 
     @property
@@ -420,46 +427,51 @@ class Cluster:
         ClusterError
             If a handler failed before.
         """
-        if not 0 <= timeout_seconds < float("inf"):
-            raise ValueError(f"`timeout_seconds` must be finite and at least 0, got {timeout_seconds!r}")
-        deadline = time.monotonic() + timeout_seconds
-        seen = -1
-        while True:
-            seen = self._wait_for_change(seen, deadline)
-            began = time.monotonic()
+
+        def look() -> Trace | None:
             trace = self.trace
-            if predicate(trace):
-                return trace
-            failures = [problem for problem in self.errors if problem.fatal]
-            if failures and not allow_failures:
-                raise ClusterError(f"a node stopped: {failures[0]}\n{failures[0].details}")
-            now = time.monotonic()
-            if now >= deadline:
-                problems = "".join(f"\n  {problem}" for problem in self.errors)
-                raise TimeoutError(
-                    f"the predicate did not hold within {timeout_seconds} s, of {len(trace)} events; "
-                    f"problems: {problems or 'none'}"
-                )
-            # A long trace takes a while to look at; the nodes of this process get at least as much of the processor.
-            time.sleep(min(now - began, deadline - now))
+            return trace if predicate(trace) else None
+
+        return self._wait(look, timeout_seconds, allow_failures)
+
+    def wait_for(
+        self,
+        kind: Kind,
+        count: int = 1,
+        *,
+        node: str | None = None,
+        timeout_seconds: float = 10.0,
+        allow_failures: bool = False,
+    ) -> None:
+        """Wait until so many events of a kind, at a node or anywhere, have been observed since the start.
+
+        It only counts, and makes no trace: this is the way to wait in a measurement. Otherwise it is as `wait_until`.
+        """
+        # Faults of the network are of no node: their name is empty.
+        names = (*self.names, "") if node is None else (self._require_name(node),)
+
+        def look() -> bool | None:
+            return sum(self._counts[kind, name] for name in names) >= count or None
+
+        self._wait(look, timeout_seconds, allow_failures)
 
     # -- what members call, from threads of their own
 
     def observe(self, stream: int, reports: Sequence[Report]) -> None:
         """Take reports of a boot."""
-        with self._changed:
+        with self._lock:
             events = self._streams[stream]
             for report in reports:
                 if isinstance(report, Event):
                     events.append(report)
+                    self._counts[report.kind, report.node] += 1
                 else:
                     self._problems.append(report)
             self._changes += 1
-            self._changed.notify_all()
 
     def ended(self, member: Member, note: str | None) -> None:
         """Take note that a member is no more: it crashed, unless there is no note."""
-        with self._changed:
+        with self._lock:
             member.is_up = False
             stream = self._streams[member.specification.stream]
             if note is not None and self._origin_nanoseconds is not None and stream:
@@ -469,17 +481,15 @@ class Cluster:
                 self._record(Kind.CRASH, member.name, note=note, time_seconds=at_seconds)
                 self._give_up_operation(stream, at_seconds)
             self._changes += 1
-            self._changed.notify_all()
-
-    def notify(self) -> None:
-        """Wake whoever waits for something that may have changed."""
-        with self._changed:
-            self._changed.notify_all()
 
     def wait(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
         """Wait until a condition on members holds; return whether it does."""
-        with self._changed:
-            return self._changed.wait_for(condition, timeout_seconds)
+        deadline = time.monotonic() + timeout_seconds
+        while not condition():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
 
     # -- helpers
 
@@ -494,12 +504,12 @@ class Cluster:
         time_seconds: float | None = None,
     ) -> None:
         """Record an event that no host reports."""
-        with self._changed:
+        with self._lock:
             events = self._streams[0]
             time_seconds = self.now_seconds() if time_seconds is None else time_seconds
             events.append(Event(len(events), time_seconds, kind, node, value, None, cause, note))
+            self._counts[kind, node] += 1
             self._changes += 1
-            self._changed.notify_all()
 
     def _give_up_operation(self, stream: Sequence[Event], at_seconds: float) -> None:
         """Complete the open operation of a client that has crashed: nobody will know how it ended."""
@@ -510,12 +520,12 @@ class Cluster:
             self._record(Kind.COMPLETE, last.node, value, cause=last.number, note="crash", time_seconds=at_seconds)
 
     def _complain(self, error: BaseException | str) -> None:
-        with self._changed:
+        with self._lock:
             self._problems.append(Problem(self.now_seconds(), "", "the event loop", repr(error), fatal=False))
 
     def _open(self, name: str) -> Member:
         specification = self._specify(name)
-        with self._changed:
+        with self._lock:
             self._streams[specification.stream] = []
         if self._loop is not None:
             return ResidentMember(self, specification, self._loop)
@@ -567,11 +577,30 @@ class Cluster:
         for wait in [member.order(command, *arguments) for member in members]:
             wait()
 
-    def _wait_for_change(self, seen: int, deadline: float) -> int:
-        """Wait until there are more changes than were `seen`, or until the deadline; return how many there are."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._changes != seen, max(0.0, deadline - time.monotonic()))
-            return self._changes
+    def _wait(self, look: Callable[[], ResultT | None], timeout_seconds: float, allow_failures: bool) -> ResultT:
+        """Look whenever something has happened, until there is a result; return it."""
+        if not 0 <= timeout_seconds < float("inf"):
+            raise ValueError(f"`timeout_seconds` must be finite and at least 0, got {timeout_seconds!r}")
+        deadline = time.monotonic() + timeout_seconds
+        seen = -1
+        while True:
+            began = time.monotonic()
+            if (changes := self._changes) != seen:
+                seen = changes
+                if (result := look()) is not None:
+                    return result
+                failures = [problem for problem in self.errors if problem.fatal]
+                if failures and not allow_failures:
+                    raise ClusterError(f"a node stopped: {failures[0]}\n{failures[0].details}")
+            now = time.monotonic()
+            if now >= deadline:
+                problems = "".join(f"\n  {problem}" for problem in self.errors)
+                raise TimeoutError(
+                    f"it did not hold within {timeout_seconds} s, of {len(self.trace)} events; "
+                    f"problems: {problems or 'none'}"
+                )
+            # A long trace takes a while to look at; most of the processor is for the nodes that share it.
+            time.sleep(min(max(POLL_SECONDS, 3 * (now - began)), deadline - now))
 
     def _wait_for_start(self, names: Iterable[str]) -> None:
         """Wait until the first event of these nodes' current boots is there, or they have crashed before it."""
