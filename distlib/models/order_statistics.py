@@ -356,6 +356,13 @@ def order_statistic_quantile(law: Law, k: int, n: int, probability: ArrayLike) -
 class OrderStatisticLaw:
     """The law of the k-th fastest of n independent answers, as a :class:`~distlib.models.latency.Law`.
 
+    Parameters
+    ----------
+    law
+        Law of each answer, in seconds.
+    k, n
+        How many answers are awaited and how many were asked for: 1 <= k <= n.
+
     Examples
     --------
     >>> from distlib.models.latency import Exponential
@@ -381,17 +388,19 @@ class OrderStatisticLaw:
     def ppf(self, q: ArrayLike) -> Floats:
         return order_statistic_quantile(self.law, self.k, self.n, q)
 
+    def isf(self, q: ArrayLike) -> Floats:
+        """Return the x with P(X > x) = q, with the digits of a small q."""
+        upper = betaincinv(self.n - self.k + 1, self.k, np.asarray(q, float))
+        return quantile_at_score(self.law, -ndtri(upper))
+
     def mean(self) -> float:
         return order_statistic_mean(self.law, self.k, self.n)
 
     def std(self) -> float:
-        # Imported where it is used: it takes longer to load than the rest of this module.
-        from scipy.integrate import quad
-
-        # E[X²] is the mean of the square, whose survival function is that of X at the root.
-        end = float(self.ppf(1 - 1e-13))
-        square, _ = quad(lambda x: 2 * x * float(self.sf(x)), 0, end, limit=500, points=self.ppf([0.01, 0.5, 0.99]))
-        return float(np.sqrt(max(0.0, square - self.mean() ** 2)))
+        # E[X²] is the integral of 2 t P(X > t).
+        edges, bounded = _edges((self.law,))
+        square = _integrate(lambda t: 2 * t * self.sf(t), edges, tail=not bounded)
+        return float(np.sqrt(max(0.0, square - self.mean() ** 2))) if np.isfinite(square) else float("inf")
 
     def rvs(self, *, size: Any = 1, random_state: np.random.Generator | None = None) -> Floats:
         return self.ppf(np.random.default_rng(random_state).random(size))

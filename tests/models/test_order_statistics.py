@@ -14,6 +14,7 @@ from scipy.special import gammaln
 
 from distlib.models.latency import Constant, Empirical, Exponential, LogNormal, Pareto, Shifted, Uniform
 from distlib.models.order_statistics import (
+    OrderStatisticLaw,
     interruption_probability,
     laplace_of_maximum,
     maximum_mean,
@@ -148,6 +149,37 @@ def test_distribution_and_survival_are_complements_and_the_quantile_inverts_them
     np.testing.assert_allclose(order_statistic_cdf(law, 3, 5, times), chances, rtol=1e-7)
     np.testing.assert_allclose(order_statistic_sf(law, 3, 5, times), 1 - chances, rtol=1e-7)
     np.testing.assert_array_equal(order_statistic_quantile(law, 3, 5, [0.0, 1.0]), [0.005, np.inf])
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 1), (3, 5), (8, 8)])
+def test_law_of_an_order_statistic_has_its_moments(k, n):
+    law = OrderStatisticLaw(Exponential(2.0), k, n)
+    variance = 4 * math.fsum(1 / i**2 for i in range(n - k + 1, n + 1))
+    assert law.mean() == pytest.approx(2 * math.fsum(1 / i for i in range(n - k + 1, n + 1)), rel=1e-12)
+    assert law.std() == pytest.approx(math.sqrt(variance), rel=1e-11)
+
+
+def test_law_of_an_order_statistic_keeps_a_heavy_tail():
+    law = OrderStatisticLaw(Pareto(1.0, 1.5), 4, 5)
+    # The square of a Pareto law is one of half the shape.
+    assert law.std() == pytest.approx(math.sqrt(pareto_mean(Pareto(1.0, 0.75), 4, 5) - law.mean() ** 2), rel=1e-9)
+    assert OrderStatisticLaw(Pareto(1.0, 1.5), 5, 5).std() == math.inf
+    assert OrderStatisticLaw(Constant(3.0), 2, 3).std() == 0.0
+
+
+def test_law_of_an_order_statistic_is_inverted_in_both_tails_and_drawn():
+    law = OrderStatisticLaw(LogNormal(0.003, 0.6), 3, 5)
+    chances = np.array([1e-30, 1e-9, 0.5, 1 - 1e-9])
+    np.testing.assert_allclose(law.sf(law.isf(chances)), chances, rtol=1e-10)
+    np.testing.assert_allclose(law.cdf(law.ppf(chances)), chances, rtol=1e-7)
+    draws = law.rvs(size=(100, 500), random_state=np.random.default_rng(seed=2))
+    assert abs(np.mean(draws) - law.mean()) < 3 * law.std() / math.sqrt(draws.size)
+
+
+def test_a_leg_can_be_an_order_statistic():
+    # The larger of two answers, and then one more: the maximum is 1 + 1/2, and so the sum 2 + 1/2.
+    law = sum_of(OrderStatisticLaw(Exponential(1.0), 2, 2), Exponential(1.0))
+    assert maximum_mean(law, 1) == pytest.approx(2.5, rel=1e-11)
 
 
 def test_mean_maximum_agrees_with_draws():

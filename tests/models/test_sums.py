@@ -71,6 +71,21 @@ def test_a_sum_can_be_a_leg_again():
     np.testing.assert_allclose(law.sf([0.1, 2.0, 30.0]), gammaincc(3, [0.1, 2.0, 30.0]), rtol=1e-10)
 
 
+def test_kinks_of_a_sum_are_kept_when_it_is_a_leg():
+    law, times = sum_of(Uniform(0.0, 1.0), sum_of(Uniform(0.0, 1.0), Uniform(0.0, 1.0))), np.linspace(0.1, 2.9, 15)
+    irwin_hall = sum((-1) ** j * math.comb(3, j) * np.maximum(times - j, 0) ** 3 for j in range(4)) / 6
+    np.testing.assert_allclose(law.cdf(times), irwin_hall, atol=1e-10)
+
+
+@pytest.mark.parametrize("sigma", [5e-4, 1e-6])
+def test_a_needle_of_a_law_shifts_a_wide_one_by_its_mean(sigma):
+    needle = LogNormal(2.0, sigma)
+    times = np.array([2.3, 2.6, 2.9])
+    np.testing.assert_allclose(
+        sum_of(needle, Uniform(0.2, 1.0)).sf(times), (1.0 + needle.mean() - times) / 0.8, atol=1e-12
+    )
+
+
 def test_measured_legs_are_averaged_or_paired_exactly():
     measured, law = Empirical((1.0, 2.0, 4.0)), Exponential(1.0)
     mixed = sum_of(law, measured)
