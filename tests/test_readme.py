@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.repository import ROOT
+from tests.repository import NOTEBOOKS, ROOT, short
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 
@@ -36,6 +36,13 @@ def test_links_of_the_front_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_names_every_chapter_that_there_is() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [
+        short(path) for path in NOTEBOOKS if not path.name.startswith("lab_") and f"]({short(path)})" not in text
+    ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
