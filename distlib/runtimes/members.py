@@ -50,8 +50,8 @@ class Watcher(Protocol):
         """Return the time since the nodes were booted."""
         ...
 
-    def observe(self, stream: int, reports: Sequence[Report]) -> None:
-        """Take reports of a boot."""
+    def observe(self, name: str, reports: Sequence[Report]) -> None:
+        """Take reports of a node."""
 
     def ended(self, member: Member, note: str | None) -> None:
         """Take note that a member is no more: it crashed, unless there is no note."""
@@ -93,6 +93,10 @@ class Member(ABC):
     @abstractmethod
     def kill(self) -> None:
         """End it as a crash does, and return when it has ended."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Make sure that nothing of it is left."""
 
     @abstractmethod
     def pause(self) -> None:
@@ -161,6 +165,10 @@ class ProcessMember(Member):
         if self.is_up:
             raise ClusterError(f"process {self.pid} of node {self.name!r} did not end by SIGKILL")
 
+    def end(self) -> None:
+        if self.is_up:
+            self.kill()
+
     def pause(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
         # The signal is on its way when the call returns; the process has stopped when the kernel says so.
@@ -194,7 +202,7 @@ class ProcessMember(Member):
     def _take(self, item: Any) -> None:
         match item:
             case ("observed", reports):
-                self.cluster.observe(self.specification.stream, reports)
+                self.cluster.observe(self.name, reports)
             case ("ready", address):
                 self.address = address
             case ("done", number):
@@ -222,6 +230,9 @@ class ResidentMember(Member):
         self.killed_seconds = self.cluster.now_seconds()
         self._loop.begin(self._crash())()
 
+    def end(self) -> None:
+        pass  # It ends with the thread.
+
     def pause(self) -> None:
         self.order("pause")()
 
@@ -230,7 +241,7 @@ class ResidentMember(Member):
 
     async def _open(self) -> None:
         def report(reports: list[Report]) -> None:
-            self.cluster.observe(self.specification.stream, reports)
+            self.cluster.observe(self.name, reports)
 
         try:
             self._host = Host(self.specification, report, self._end)
@@ -285,6 +296,11 @@ class LoopThread:
         """End the loop and the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_TIMEOUT_SECONDS)
+        if self._thread.is_alive():
+            raise ClusterError(
+                f"the nodes did not stop within {STOP_TIMEOUT_SECONDS} s: a handler does not return, and goes on until "
+                "this process ends. With processes=True its process would have been killed"
+            )
 
     def _run(self) -> None:
         try:

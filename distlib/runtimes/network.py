@@ -20,9 +20,10 @@ the end of the ``with`` block, on an exception, on an interrupt, and when the in
 itself be killed, its children notice the end of their command pipe. (A paused one cannot; but it is in a process group
 of its own, in the parent's session, and POSIX hangs up and wakes stopped groups that become orphans.)
 
-*The trace is a consistent cut.* Each boot of a node reports a stream of events. They are merged by the time of the
-monotonic clock, which all processes of a machine share, and held back where a cause is not known yet: no event is in
-the trace without the one that caused it. So predicates see states that the run can have passed through.
+*The trace is a consistent cut.* Each node reports a stream of events, boot after boot. They are merged by the time of
+the monotonic clock, which all processes of a machine share, and held back where a cause is not known yet: no event is
+in the trace without the one that caused it, or without what its node did before. So predicates see states that the run
+can have passed through. The latest events may be missing: what a process did a moment ago is still in its pipe.
 
 What differs from a simulation: nothing can be repeated exactly (the seed fixes the timers' durations and the dice of
 the links, not the scheduling); a message that was in a socket when its target was killed has a SEND and nothing after
@@ -68,6 +69,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from heapq import heapify, heappop, heappush
@@ -79,7 +81,7 @@ from urllib.parse import quote
 from distlib.models.latency import Constant, Law, require_law
 from distlib.node import Complete, Invoke, Node, Outcome, World
 from distlib.runtimes.faults import Clock, Link, Network, Partition
-from distlib.runtimes.host import Address, LinkFaults, Problem, Report, Specification
+from distlib.runtimes.host import NUMBERS_PER_STREAM, Address, LinkFaults, Problem, Report, Specification
 from distlib.runtimes.members import (
     COMMAND_TIMEOUT_SECONDS,
     STOP_TIMEOUT_SECONDS,
@@ -201,7 +203,10 @@ class Cluster:
         self._lock_descriptor: int | None = None
 
         self._lock = threading.RLock()
-        self._streams: dict[int, list[Event]] = {0: []}
+        self._streams: dict[str, list[Event]] = {name: [] for name in ("", *self.names)}
+        """What each node reported, boot after boot. Under the empty name: faults."""
+        self._own_events = 0
+        """How many events were recorded here and not by a host."""
         self._problems: list[Problem] = []
         self._counts: Counter[tuple[Kind, str]] = Counter()
         self._changes = 0
@@ -242,22 +247,15 @@ class Cluster:
         """End everything: nodes close in good order or are killed, and a temporary folder is removed."""
         if self._state == "stopped":
             return
-        try:
-            self._close_members()
-        finally:
-            for member in self._members.values():
-                if member.is_up and isinstance(member, ProcessMember):
-                    member.kill()
+        with ExitStack() as last_first:  # Each of these is done, even if another one, or an interrupt, raises.
+            last_first.callback(self._let_go_of_folder)
             if self._loop is not None:
-                self._loop.stop()
-            if self._lock_descriptor is not None:
-                os.close(self._lock_descriptor)
-                self._lock_descriptor = None
-            if self._is_folder_temporary and self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
-            # Last: had an interrupt cut this short, the interpreter's exit would do it again.
-            self._state = "stopped"
-            atexit.unregister(self.stop)
+                last_first.callback(self._loop.stop)
+            for member in self._members.values():
+                last_first.callback(member.end)
+            self._close_members()
+        self._state = "stopped"
+        atexit.unregister(self.stop)
 
     def __enter__(self) -> Self:
         return self if self._state == "running" else self.start()
@@ -361,7 +359,7 @@ class Cluster:
     def trace(self) -> Trace:
         """What has happened so far, of all nodes: a consistent cut. Times are seconds since the nodes were booted."""
         with self._lock:
-            streams = {stream: list(events) for stream, events in self._streams.items()}
+            streams = {name: list(events) for name, events in self._streams.items()}
         return merge(streams, self.names, final=self._state == "stopped")
 
     @property
@@ -457,10 +455,10 @@ class Cluster:
 
     # -- what members call, from threads of their own
 
-    def observe(self, stream: int, reports: Sequence[Report]) -> None:
-        """Take reports of a boot."""
+    def observe(self, name: str, reports: Sequence[Report]) -> None:
+        """Take reports of a node."""
         with self._lock:
-            events = self._streams[stream]
+            events = self._streams[name]
             for report in reports:
                 if isinstance(report, Event):
                     events.append(report)
@@ -472,14 +470,11 @@ class Cluster:
     def ended(self, member: Member, note: str | None) -> None:
         """Take note that a member is no more: it crashed, unless there is no note."""
         with self._lock:
-            member.is_up = False
-            stream = self._streams[member.specification.stream]
-            if note is not None and self._origin_nanoseconds is not None and stream:
+            if note is not None and self._has_started(member):
                 at_seconds = self.now_seconds() if member.killed_seconds is None else member.killed_seconds
-                # Another processor may have run the last of it while the signal was on its way.
-                at_seconds = max(at_seconds, stream[-1].time_seconds)
-                self._record(Kind.CRASH, member.name, note=note, time_seconds=at_seconds)
-                self._give_up_operation(stream, at_seconds)
+                self._record(Kind.CRASH, member.name, stream=member.name, note=note, time_seconds=at_seconds)
+                self._give_up_operation(member.name, at_seconds)
+            member.is_up = False
             self._changes += 1
 
     def wait(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
@@ -499,25 +494,36 @@ class Cluster:
         node: str,
         value: Any = None,
         *,
+        stream: str = "",
         note: str = "",
         cause: int | None = None,
         time_seconds: float | None = None,
     ) -> None:
         """Record an event that no host reports."""
         with self._lock:
-            events = self._streams[0]
+            events = self._streams[stream]
             time_seconds = self.now_seconds() if time_seconds is None else time_seconds
-            events.append(Event(len(events), time_seconds, kind, node, value, None, cause, note))
+            if events:
+                # While a signal was on its way, another processor may have run a little more of the node.
+                time_seconds = max(time_seconds, events[-1].time_seconds)
+            events.append(Event(self._own_events, time_seconds, kind, node, value, None, cause, note))
+            self._own_events += 1
             self._counts[kind, node] += 1
             self._changes += 1
 
-    def _give_up_operation(self, stream: Sequence[Event], at_seconds: float) -> None:
+    def _give_up_operation(self, name: str, at_seconds: float) -> None:
         """Complete the open operation of a client that has crashed: nobody will know how it ended."""
-        operations = [event for event in stream if event.kind in (Kind.INVOKE, Kind.COMPLETE)]
+        operations = [event for event in self._streams[name] if event.kind in (Kind.INVOKE, Kind.COMPLETE)]
         if operations and operations[-1].kind is Kind.INVOKE:
-            last = operations[-1]
-            value = (None, Outcome.UNKNOWN)
-            self._record(Kind.COMPLETE, last.node, value, cause=last.number, note="crash", time_seconds=at_seconds)
+            self._record(
+                Kind.COMPLETE,
+                name,
+                (None, Outcome.UNKNOWN),
+                stream=name,
+                note="crash",
+                cause=operations[-1].number,
+                time_seconds=at_seconds,
+            )
 
     def _complain(self, error: BaseException | str) -> None:
         with self._lock:
@@ -525,8 +531,6 @@ class Cluster:
 
     def _open(self, name: str) -> Member:
         specification = self._specify(name)
-        with self._lock:
-            self._streams[specification.stream] = []
         if self._loop is not None:
             return ResidentMember(self, specification, self._loop)
         return ProcessMember(self, specification)
@@ -571,6 +575,13 @@ class Cluster:
         except BlockingIOError:
             raise ClusterError(f"another cluster is running on the folder {self._folder}; stop it first") from None
 
+    def _let_go_of_folder(self) -> None:
+        if self._lock_descriptor is not None:
+            os.close(self._lock_descriptor)
+            self._lock_descriptor = None
+        if self._is_folder_temporary and self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
     def _order(self, names: Iterable[str], command: str, *arguments: Any) -> None:
         """Let the nodes of these names that are up do something, all at once, and wait until they have."""
         members = [self._members[name] for name in names if self._members[name].is_up]
@@ -605,10 +616,16 @@ class Cluster:
     def _wait_for_start(self, names: Iterable[str]) -> None:
         """Wait until the first event of these nodes' current boots is there, or they have crashed before it."""
         for name in names:
-            self.wait(partial(self._has_started, self._members[name]), COMMAND_TIMEOUT_SECONDS)
+            member = self._members[name]
+            self.wait(partial(self._has_started_or_ended, member), COMMAND_TIMEOUT_SECONDS)
+
+    def _has_started_or_ended(self, member: Member) -> bool:
+        return not member.is_up or self._has_started(member)
 
     def _has_started(self, member: Member) -> bool:
-        return not member.is_up or bool(self._streams[member.specification.stream])
+        """Return whether the last event of a node is of this boot of it."""
+        events = self._streams[member.name]
+        return bool(events) and events[-1].number // NUMBERS_PER_STREAM == member.specification.stream
 
     def _change_cut(self, pairs: frozenset[tuple[str, str]]) -> None:
         self._require_running()
@@ -649,14 +666,14 @@ class Cluster:
 # -------------------------------------------------------------------------------------------------------- observation
 
 
-def merge(streams: Mapping[int, Sequence[Event]], names: tuple[str, ...], *, final: bool) -> Trace:
+def merge(streams: Mapping[str, Sequence[Event]], names: tuple[str, ...], *, final: bool) -> Trace:
     """Merge the events of several streams into one trace, causes before what they caused.
 
     Parameters
     ----------
     streams
-        Events in the order in which they were recorded, by number of their stream. An event's number is
-        ``stream * NUMBERS_PER_STREAM`` and its position; causes refer to such numbers.
+        Events in the order in which they were recorded, by the name of their stream. Their numbers are of any kind, but
+        no two alike; causes refer to them.
     names
         Of the nodes.
     final
@@ -669,7 +686,7 @@ def merge(streams: Mapping[int, Sequence[Event]], names: tuple[str, ...], *, fin
     positions = dict.fromkeys(streams, 0)
     heads = [(events[0].time_seconds, stream) for stream, events in streams.items() if events]
     heapify(heads)
-    waiting: dict[int, list[int]] = {}
+    waiting: dict[int, list[str]] = {}
     """Streams whose next event waits for its cause, by the number of the cause."""
     merged: list[Event] = []
     while heads:

@@ -935,13 +935,14 @@ def runs(draw: st.DrawFn) -> list[list[Event]]:
 
 @given(runs(), st.data())
 def test_a_trace_is_a_consistent_cut_of_what_was_reported(streams: list[list[Event]], data: st.DataObject) -> None:
-    reported = {number: events[: data.draw(st.integers(0, len(events)))] for number, events in enumerate(streams)}
+    complete = {str(number): events for number, events in enumerate(streams)}
+    reported = {name: events[: data.draw(st.integers(0, len(events)))] for name, events in complete.items()}
     trace = merge(reported, ("0", "1", "2"), final=False)
     assert [event.time_seconds for event in trace] == sorted(event.time_seconds for event in trace)
     numbers: dict[int, int] = {}
     for stream, events in reported.items():
         # Of each stream a beginning, as long as no cause is missing.
-        kept = trace.of(node=str(stream))
+        kept = trace.of(node=stream)
         numbers |= {before.number: event.number for before, event in zip(events, kept, strict=False)}
         assert len(kept) == len(events) or events[len(kept)].cause is not None
     for number, event in enumerate(trace):
@@ -950,8 +951,7 @@ def test_a_trace_is_a_consistent_cut_of_what_was_reported(streams: list[list[Eve
     for event in (event for events in reported.values() for event in events if event.number in numbers):
         expected = None if event.cause is None else numbers[event.cause]
         assert trace[numbers[event.number]].cause == expected
-    complete = merge(dict(enumerate(streams)), ("0", "1", "2"), final=False)
-    assert len(complete) == sum(map(len, streams))
+    assert len(merge(complete, ("0", "1", "2"), final=False)) == sum(map(len, streams))
     assert len(merge(reported, ("0", "1", "2"), final=True)) == sum(map(len, reported.values()))
 
 
