@@ -98,7 +98,7 @@ def _rename_dataclass(value: Any, names: Mapping[str, Hashable]) -> Any:
             changed[each.name] = tuple(sorted(new, key=_key)) if _is_table(each.type) else new
     if not changed:
         return value
-    # Field by field, because `replace` cannot set those that `__init__` does not take, and a copy keeps what was cached.
+    # Field by field: `replace` cannot set those that `__init__` does not take, and a copy would keep what was cached.
     renamed = object.__new__(type(value))
     for each in fields(value):
         object.__setattr__(renamed, each.name, changed.get(each.name, getattr(value, each.name)))
@@ -253,8 +253,8 @@ class Symmetry:
         stimulus = self._space.messages[subject][2] if event is Kind.DELIVER else subject
         raise ValueError(
             f"{self._not_interchangeable(permutation)}, {self._space.names[node]!r} does something else on "
-            f"{event.value} {stimulus!r} in state {local.node!r}. One cause is a broadcast in the order of names that a "
-            "crash may cut short: give `crash_between_effects=False`, or no crashes for that node. Another is a sorted "
+            f"{event.value} {stimulus!r} in state {local.node!r}. One cause is a broadcast in the order of names that "
+            "a crash may cut short: give `crash_between_effects=False`, or no crashes for that node. Another is a sorted "
             "tuple of names: use a frozenset, or annotate the field as a Table"
         )
 

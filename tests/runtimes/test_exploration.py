@@ -810,9 +810,21 @@ def test_a_trace_ends_in_the_world_that_it_was_asked_for(seed: int, messages: An
     if messages != "set":
         made, gone = trace.of(Kind.SEND, Kind.DUPLICATE), trace.of(Kind.DELIVER, Kind.LOSE)
         assert len(made) - len(gone) == len(world.in_flight)
+    require_timers_to_fire_only_while_set(trace)
     for name in names:
         starts = trace.of(Kind.START, node=name)
         assert len(starts) == len(trace.of(Kind.CRASH, node=name)) + (world.nodes[name] is not None)
+
+
+def require_timers_to_fire_only_while_set(trace: Trace) -> None:
+    timers: set[tuple[str, Any]] = set()
+    for event in trace:
+        if event.kind is Kind.SET_TIMER:
+            timers.add((event.node, event.value))
+        elif event.kind in (Kind.TIMER, Kind.CANCEL_TIMER):
+            timers.remove((event.node, event.value))
+        elif event.kind is Kind.CRASH:
+            timers = {timer for timer in timers if timer[0] != event.node}
 
 
 def test_every_event_of_a_trace_has_the_cause_that_its_kind_demands() -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distlib.node import Complete, Invoke, Node, Send, SetTimer, Step, Table, World, entry, with_entry
+from distlib.node import Complete, Invoke, Node, Save, Send, SetTimer, Step, Table, World, entry, with_entry
 from distlib.runtimes.exploration import Verdict, explore
 from distlib.runtimes.state_space import Budgets, Space
 from distlib.runtimes.symmetry import Symmetry, rename
@@ -24,7 +24,7 @@ PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "state_counts.json"
 SWAP = {"a": "b", "b": "a"}
 
 
-# -------------------------------------------------------------------------------------- a protocol that is full of names
+# ------------------------------------------------------------------------------------- a protocol that is full of names
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Voter(Node[str, str]):
         if message == "vote for me":
             if self.vote:
                 return self, ()
-            return replace(self, vote=source), (Send(source, "yes"),)
+            return replace(self, vote=source), (Save(source), Send(source, "yes"))
         node = replace(self, heard=with_entry(self.heard, source, message))
-        return node, (Complete(self.name),) if len(node.heard) == 1 else ()
+        return node, (Complete(self.name), Invoke("more")) if len(node.heard) == 1 else ()
 
     def on_timer(self, name: Any) -> Step[Self]:
         node = replace(self, may_stand=False)
@@ -263,6 +263,18 @@ def test_a_broadcast_in_the_order_of_names_that_a_crash_may_cut_short_is_found()
     with pytest.raises(ValueError, match="a broadcast in the order of names that a crash may cut short"):
         explore(voters(3), crashes=1, symmetry=[list("abc")])
     assert explore(voters(3), crashes=1, crash_between_effects=False, symmetry=[list("abc")]).verdict is Verdict.HOLDS
+
+
+def test_the_order_of_a_broadcast_shows_where_links_keep_order() -> None:
+    @dataclass(frozen=True)
+    class Lister(Bystander):
+        def on_start(self, saved: None) -> Step[Self]:
+            return self, tuple(Send("log", name) for name in "ab")
+
+    nodes: dict[str, Node[Any, Any]] = {"a": Bystander(), "b": Bystander(), "log": Bystander(), "lister": Lister()}
+    assert explore(nodes, symmetry=[["a", "b"]]).orbits == 3
+    with pytest.raises(ValueError, match="not interchangeable"):
+        explore(nodes, messages="fifo", symmetry=[["a", "b"]])
 
 
 def test_a_table_that_is_not_annotated_as_one_is_found() -> None:
