@@ -24,7 +24,9 @@ from distlib.checkers.sequential_models import (
     counter,
     fifo_queue,
     key_value,
+    mutex,
     register,
+    unordered_set,
 )
 from distlib.node import Complete, Invoke, Outcome, World
 from tests.checkers.sequential_objects import OBJECTS, explains, has_legal_order, histories
@@ -150,6 +152,91 @@ def test_an_unknown_write_may_take_effect_long_after_its_client_gave_up() -> Non
     assert check_linearizable(History((lost, read("b", 0, 2, 3))), register(0)).judgement is Judgement.LINEARIZABLE
     flicker = History((lost, read("b", 1, 2, 3), read("b", 0, 4, 5)))
     assert check_linearizable(flicker, register(0)).conflict == flicker.operations[1:]
+
+
+def unknown(process: str, *asked: Any, invoked: int) -> Operation:
+    return Operation(process, asked, invoked=invoked, outcome=Outcome.UNKNOWN)
+
+
+def done(process: str, *asked: Any, result: Any = None, invoked: int, completed: int) -> Operation:
+    return Operation(process, asked, result, invoked, completed)
+
+
+@pytest.mark.parametrize(
+    ("model", "operations"),
+    [
+        pytest.param(
+            compare_and_set_register(0),
+            [
+                unknown("u", "write", 1, invoked=0),
+                unknown("v", "compare_and_set", 2, 1, invoked=0),
+                done("a", "write", 1, invoked=1, completed=9),
+                done("b", "write", 2, invoked=2, completed=10),
+                done("a", "read", result=1, invoked=11, completed=12),
+                done("a", "write", 2, invoked=13, completed=14),
+                done("a", "read", result=1, invoked=15, completed=16),
+                done("a", "write", 2, invoked=17, completed=18),
+                done("a", "read", result=1, invoked=19, completed=20),
+            ],
+            id="what has taken less is not cut off by what has taken more",
+        ),
+        pytest.param(
+            mutex(),
+            [
+                done("a", "acquire", invoked=1, completed=9),
+                done("b", "acquire", invoked=2, completed=4),
+                done("b", "release", invoked=5, completed=7),
+            ],
+            id="of two alike, the one that completes last may go last although it was invoked first",
+        ),
+        pytest.param(
+            compare_and_set_register(None),
+            [
+                unknown("u", "write", 0, invoked=1),
+                done("a", "compare_and_set", 0, 2, result=UNOBSERVED, invoked=6, completed=8),
+                done("a", "read", result=2, invoked=9, completed=11),
+                unknown("v", "write", 4, invoked=12),
+            ],
+            id="a value that a comparison may have needed was seen",
+        ),
+        pytest.param(
+            key_value(),
+            [
+                done("a", "append", "k", "x", invoked=1, completed=3),
+                done("b", "get", "k", result="xx", invoked=4, completed=10),
+                unknown("c", "put", "k", "xx", invoked=5),
+            ],
+            id="a text that comes apart in two ways may be due to an unknown write",
+        ),
+        pytest.param(
+            unordered_set({0}),
+            [
+                done("a", "read", result=frozenset({0}), invoked=1, completed=3),
+                done("a", "add", 0, invoked=4, completed=5),
+            ],
+            id="what a set held at first needs no add",
+        ),
+        pytest.param(
+            fifo_queue(),
+            [
+                done("a", "enqueue", 0, invoked=1, completed=3),
+                unknown("b", "enqueue", 1, invoked=4),
+                unknown("c", "dequeue", invoked=6),
+                done("a", "dequeue", result=1, invoked=8, completed=13),
+            ],
+            id="a value may have come out by a dequeue whose result nobody saw",
+        ),
+    ],
+)
+def test_no_shortcut_refutes_what_is_linearizable(model: Model, operations: list[Operation]) -> None:
+    assert check_linearizable(History(tuple(operations)), model).judgement is Judgement.LINEARIZABLE
+
+
+def test_an_operation_outside_the_conflict_may_come_in_although_it_completes_last() -> None:
+    # Nobody wrote 14. But a 1 was written, and it may come before the read of 1, although that completes earlier.
+    late = unknown("d", "write", 1, invoked=8)
+    history = History((read("c", 14, 1, 11), write("a", 1, 3, 16), read("b", 1, 5, 7), late))
+    assert check_linearizable(history, register(0)).conflict == history.operations[:1]
 
 
 def test_operations_that_touch_at_one_instant_are_concurrent() -> None:

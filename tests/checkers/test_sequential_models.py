@@ -150,6 +150,17 @@ def test_an_unknown_operation_is_kept_where_a_failed_comparison_may_be_its_effec
     assert check_linearizable(history, compare_and_set_register(0)).witness == (lost, refused)
 
 
+def test_a_dequeue_that_need_not_have_happened_is_not_tied_to_an_empty_queue() -> None:
+    # The value came out once, by whichever of the two dequeues took effect.
+    operations = [
+        Operation("a", ("enqueue", 1), None, 0, 1),
+        Operation("b", ("dequeue",), 1, 2, 9),
+        Operation("c", ("dequeue",), 1, 3, 9, Outcome.UNKNOWN),
+        Operation("d", ("dequeue",), None, 4, 5),
+    ]
+    assert (2, 3) not in set(fifo_queue().forced(operations))
+
+
 def test_counters_add_up() -> None:
     history = History(
         (Operation("p", ("add", 2), 2, 0, 3), Operation("q", ("add", 1), 3, 1, 2), Operation("q", ("read",), 3, 4, 5))
