@@ -186,6 +186,34 @@ def test_cycle_with_one_anti_dependency_is_found_among_thousands_of_others() -> 
     assert len(verdict.anomalies["G2-item"]) == count
 
 
+def link(kinds: str) -> Verdict:
+    """Judge transactions with dependencies such as "1 rw 2, 2 wr 3", each through a key of its own."""
+    operations: dict[int, list[tuple[str, int, Any]]] = {}
+    for key, (source, kind, target) in enumerate(re.findall(r"(\d) (rw|wr) (\d)", kinds)):
+        first, second = (
+            (("read", key, ()), ("append", key, 1)) if kind == "rw" else (("append", key, 1), ("read", key, (1,)))
+        )
+        operations.setdefault(int(source), []).append(first)
+        operations.setdefault(int(target), []).append(second)
+    return check_serializability(
+        [Transaction(one, operations=tuple(operations[one])) for one in sorted(operations)], search_limit=0
+    )
+
+
+def test_cycle_without_adjacent_anti_dependencies_is_found_where_shorter_ones_have_them() -> None:
+    # Each of its two rw edges is on a shorter cycle with two rw in a row, which closes with a wr as well.
+    verdict = link("1 rw 2, 2 wr 3, 3 rw 4, 4 wr 1, 2 rw 5, 5 wr 1, 4 rw 6, 6 wr 3")
+    assert set(verdict.anomalies) == {"G-nonadjacent-item", "G2-item"}
+    assert [one.name for one in verdict.anomalies["G-nonadjacent-item"][0].transactions] == ["T2", "T3", "T4", "T1"]
+
+
+def test_component_whose_search_gave_up_still_shows_a_cycle() -> None:
+    # Two rings of rw that meet in 2. The first two edges in a row that are tried go from one to the other: a dead end.
+    verdict = link("2 rw 3, 3 rw 4, 4 rw 2, 1 rw 2, 2 rw 5, 5 rw 1")
+    assert set(verdict.anomalies) == {"G2-item"}
+    assert verdict.violated == {"repeatable-read"}
+
+
 # Registers.
 
 

@@ -223,6 +223,15 @@ def test_unknown_operation_may_come_late_or_never() -> None:
     assert check_sequential(History((*reads[:2], reads[2])), model).judgement is Judgement.VIOLATED
 
 
+def test_unknown_operation_does_not_come_before_what_its_process_had_done() -> None:
+    history = History((
+        Operation("a", ("write", 1), None, 0, 1), Operation("a", ("write", 2), UNOBSERVED, 2, 3, Outcome.UNKNOWN),
+        Operation("b", ("read",), 2, 0, 1), Operation("b", ("read",), 1, 2, 3),
+    ))  # fmt: skip
+    assert check_sequential(history, compare_and_set_register(0)).judgement is Judgement.VIOLATED
+    assert check_sequential(history, register(0)).judgement is Judgement.VIOLATED
+
+
 def test_search_gives_up_when_its_budget_is_spent() -> None:
     # Nobody writes 9, but with repeated values that takes a search.
     programs = [[("write", value) for value in (1, 2, 1, 2)] for _ in range(4)]
