@@ -451,7 +451,9 @@ class _Search:
         return answer
 
     def _trace(self, number: int) -> Trace:
-        """Return a shortest run that leads to a state."""
+        """Return a shortest run that leads to a state; nothing, where there is none yet."""
+        if number < 0:
+            return Trace((), self._space.names)
         return replay(self._space, [self._states[each] for each in self._path(number)], self._canonical)
 
     def _path(self, number: int) -> list[int]:
@@ -468,17 +470,24 @@ class _Search:
         Goes backwards over ordinary steps from the states where the goal holds, and from those whose futures are not
         known because they were not expanded or a bound cut their steps off.
         """
-        sources, targets = np.frombuffer(self._sources, np.int64), np.frombuffer(self._targets, np.int64)
+        sources, targets = np.array(self._sources, np.int64), np.array(self._targets, np.int64)
+        order = np.argsort(targets, kind="stable")
+        sources = sources[order]
+        # The steps into state `n` are those from `first[n]` up to `first[n + 1]`.
+        first = np.searchsorted(targets[order], np.arange(len(self._states) + 1))
         stuck: dict[str, int] = {}
         for name, holds in self._holds.items():
             reaches = np.frombuffer(holds, np.uint8).astype(bool)
             reaches[self._expanded :] = True
             reaches[self._leaving] = True
-            count = -1
-            while (now := int(np.count_nonzero(reaches))) != count:
-                count = now
-                reaches[sources[reaches[targets]]] = True
-            if count < len(reaches):
+            frontier = np.flatnonzero(reaches)
+            while frontier.size:
+                counts = first[frontier + 1] - first[frontier]
+                offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+                before = np.unique(sources[np.repeat(first[frontier], counts) + offsets])
+                frontier = before[~reaches[before]]
+                reaches[frontier] = True
+            if not reaches.all():
                 stuck[name] = int(np.argmin(reaches))
         return stuck
 

@@ -254,8 +254,8 @@ class Symmetry:
         raise ValueError(
             f"{self._not_interchangeable(permutation)}, {self._space.names[node]!r} does something else on "
             f"{event.value} {stimulus!r} in state {local.node!r}. One cause is a broadcast in the order of names that "
-            "a crash may cut short: give `crash_between_effects=False`, or no crashes for that node. Another is a sorted "
-            "tuple of names: use a frozenset, or annotate the field as a Table"
+            "a crash may cut short: give `crash_between_effects=False`, or no crashes for that node. Another is a "
+            "sorted tuple of names: use a frozenset, or annotate the field as a Table"
         )
 
     # Images -----------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from distlib.node import (
     World,
 )
 from distlib.runtimes.exploration import Exploration, Verdict, explore
+from distlib.runtimes.state_space import Budgets, Space
 from distlib.runtimes.trace import Kind, Trace
 from tests.runtimes.naive_exploration import NaiveExplorer
 from tests.runtimes.specifications import (
@@ -345,6 +346,18 @@ def test_a_crash_clears_timers_and_volatile_state() -> None:
     assert exploration.stuck["answered"].of(Kind.TIMER) == []
 
 
+def test_a_timer_that_died_in_a_crash_is_not_cancelled_when_it_is_set_again() -> None:
+    def asked_twice(world: World) -> bool:
+        return world.nodes["customer"] == Customer(patience=1) and len(world.in_flight) == 2
+
+    options: dict[str, Any] = {"crashes": {"customer": 1}, "crash_between_effects": False}
+    exploration = explore(keeping(True, patience=1), **options, sometimes={"asked twice": asked_twice})
+    trace = exploration.witnesses["asked twice"]
+    assert [event.kind for event in trace.of(Kind.SET_TIMER, Kind.CRASH, Kind.CANCEL_TIMER)] == [
+        Kind.SET_TIMER, Kind.CRASH, Kind.SET_TIMER,
+    ]  # fmt: skip
+
+
 def test_recovery_starts_from_the_initial_node_with_the_durable_value() -> None:
     exploration = explore(keeping(True), crashes={"keeper": 1}, sometimes={"kept twice": kept_twice})
     trace = exploration.witnesses["kept twice"]
@@ -629,6 +642,45 @@ def stuck_at_once(nodes: dict[str, Node[Any, Any]], goal: Callable[[World], bool
     """Return whether a goal is out of reach from the beginning if nothing goes wrong."""
     stuck = explore(nodes, **options, eventually_possible={"goal": goal}).stuck
     return "goal" in stuck and stuck["goal"][-1].time_seconds == 0
+
+
+def test_where_nothing_happens_a_goal_is_reached_or_out_of_reach() -> None:
+    nodes: dict[str, Node[Any, Any]] = {"idle": Bystanding()}
+    assert explore(nodes, eventually_possible={"goal": lambda world: True}).verdict is Verdict.HOLDS
+    assert stuck_at_once(nodes, lambda world: False)
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10**6), wanted=st.integers(0, 3))
+def test_a_state_is_stuck_if_a_search_from_it_never_finds_the_goal(seed: int, wanted: int) -> None:
+    names = ["a", "b"]
+    nodes: dict[str, Node[Any, Any]] = {name: Tabled(RandomTable(seed, names, name)) for name in names}
+
+    def goal(world: World) -> bool:
+        return any(node is not None and node.state == wanted for node in world.nodes.values())  # type: ignore[attr-defined]
+
+    options: dict[str, Any] = {"network": "multiset", "timers": True, "clock_readings": None, "record_history": False}
+    space = Space(nodes, **options, budgets=Budgets(1, 0, 1, None), crash_between_effects=True, repair=False)
+
+    def finds_goal(state: int) -> bool:
+        seen, todo = {state}, [state]
+        while todo:
+            state = todo.pop()
+            if goal(space.world(state)):
+                return True
+            fresh = set(space.successors(state)[0]) - seen
+            seen |= fresh
+            todo += fresh
+        return False
+
+    reached, level, stuck_after = set(space.initial()), list(space.initial()), None
+    for depth in range(100):
+        if stuck_after is None and not all(finds_goal(state) for state in level):
+            stuck_after = depth
+        level = [state for state in {s for each in level for steps in space.successors(each) for s in steps} - reached]
+        reached |= set(level)
+    stuck = explore(nodes, losses=1, crashes=1, eventually_possible={"goal": goal}).stuck.get("goal")
+    assert stuck_after == (None if stuck is None else stuck[-1].time_seconds)
 
 
 def test_no_fault_helps_to_reach_a_goal() -> None:
@@ -1018,6 +1070,8 @@ def test_an_error_in_a_handler_or_a_predicate_tells_the_steps_that_led_to_it() -
     with pytest.raises(AssertionError, match="too late") as failed:
         explore(keeping(True), always={"fragile": fragile})
     assert "receive kept from keeper" in failed.value.__notes__[0]
+    with pytest.raises(ZeroDivisionError):
+        explore(keeping(True), within=lambda world: 1 // 0 > 0)
 
 
 def test_require_holds_shows_the_counterexample() -> None:
