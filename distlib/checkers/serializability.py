@@ -49,9 +49,17 @@ from distlib.checkers.anomalies import MEANINGS, Witness, find_witnesses, split_
 from distlib.checkers.dependency_cycles import Cycle, find_cycles
 from distlib.checkers.dependency_graph import DependencyGraph, infer_dependencies
 from distlib.checkers.isolation_levels import LEVELS, find_violated, find_weakest, require_level
-from distlib.checkers.transaction_history import Transaction, TransactionHistory
+from distlib.checkers.transaction_history import Transaction, TransactionHistory, read_transactions
 
-__all__ = ["Cycle", "Finding", "Transaction", "Verdict", "Witness", "check_serializability"]
+__all__ = [
+    "Cycle",
+    "Finding",
+    "Transaction",
+    "Verdict",
+    "Witness",
+    "check_serializability",
+    "read_transactions",
+]
 
 Finding: TypeAlias = Cycle | Witness
 
@@ -89,14 +97,28 @@ class Verdict:
         """
         return require_level(level).name not in find_violated(self.anomalies)
 
-    def explain(self) -> str:
-        """Return every anomaly in words, and the levels that it rules out."""
+    def explain(self, *, most: int = 10) -> str:
+        """Return the anomalies in words, and the levels that they rule out.
+
+        Parameters
+        ----------
+        most
+            How many places to tell of for each anomaly.
+
+        Raises
+        ------
+        ValueError
+            If it is below 1.
+        """
+        if most < 1:
+            raise ValueError(f"`most` must be at least 1, got {most!r}")
         lines: list[str] = []
         for anomaly, findings in self.anomalies.items():
             name, scope = split_scope(anomaly)
             order = {"": "", "process": "; with the order of processes", "realtime": "; with real time"}[scope]
             lines.append(f"{anomaly} ({MEANINGS[name]}{order}):")
-            lines += [f"  {finding.explain()}" for finding in findings]
+            lines += [f"  {finding.explain()}" for finding in findings[:most]]
+            lines += [f"  … and {len(findings) - most} more"] * (len(findings) > most)
         if not lines:
             return "No anomaly."
         weakest = [level for level in LEVELS if level in self.violated]

@@ -29,9 +29,19 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, cast
 
+from distlib.checkers.history import UNOBSERVED, History, Operation
 from distlib.node import Outcome
 
-__all__ = ["INITIAL", "Access", "Datatype", "Initial", "Transaction", "TransactionHistory", "name_transaction"]
+__all__ = [
+    "INITIAL",
+    "Access",
+    "Datatype",
+    "Initial",
+    "Transaction",
+    "TransactionHistory",
+    "name_transaction",
+    "read_transactions",
+]
 
 Access: TypeAlias = tuple[Literal["append", "write", "read"], Hashable, Any]
 """One operation of a transaction: what was done, the key, and the value written or read."""
@@ -306,3 +316,49 @@ def _index_writes(
                 )
             values[value] = index
     return datatypes, writers
+
+
+def read_transactions(history: History) -> tuple[Transaction, ...]:
+    """Take the operations of a history, each of which asked for a whole transaction, for transactions.
+
+    Parameters
+    ----------
+    history
+        Each operation is a tuple of ``("append", key, value)``, ``("write", key, value)`` and ``("read", key)``. The
+        result of one that ended OK is a tuple of what its reads showed, in order. Transactions are numbered from 1,
+        as invoked.
+
+    Raises
+    ------
+    ValueError
+        If an operation is not such a tuple, or its result has not one value for each read.
+
+    Examples
+    --------
+    >>> history = History((
+    ...     Operation("a", (("append", "x", 1), ("read", "x")), ((1,),), 0, 1),
+    ...     Operation("b", (("read", "x"),), invoked=2, outcome=Outcome.UNKNOWN),
+    ... ))
+    >>> for transaction in read_transactions(history):
+    ...     print(transaction.describe())
+    T1: append 1 to x, read x = [1]
+    T2: read x = None [unknown]
+    """
+    return tuple(_read_transaction(number, operation) for number, operation in enumerate(history, start=1))
+
+
+def _read_transaction(number: int, operation: Operation) -> Transaction:
+    asked: Any = operation.operation
+    where = f"process {operation.process!r}, invoked at {operation.invoked}"
+    if not isinstance(asked, tuple) or not all(isinstance(one, tuple) and 2 <= len(one) <= 3 for one in asked):
+        raise ValueError(f"{where}: a transaction must be a tuple of (function, key[, value]), got {asked!r}")
+    read_count = sum(one[0] == "read" for one in asked)
+    # What a transaction read is not looked at unless it ended OK; one that read nothing may have any result.
+    looked_at = operation.outcome is Outcome.OK and read_count > 0
+    shown: Any = operation.result if looked_at else (None,) * read_count
+    if not isinstance(shown, tuple) or len(shown) != read_count:
+        raise ValueError(f"{where}: the result must have one value for each of {read_count} reads, got {shown!r}")
+    values = iter(shown)
+    accesses = tuple((*one[:2], next(values)) if one[0] == "read" else one for one in asked)
+    completed = float("inf") if operation.completed is None else operation.completed
+    return Transaction(number, operation.process, accesses, operation.invoked, completed, operation.outcome)

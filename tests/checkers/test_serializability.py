@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from distlib.checkers.anomalies import CYCLES, MEANINGS, split_scope
 from distlib.checkers.dependency_cycles import Cycle, name_cycle
 from distlib.checkers.dependency_graph import Kind, infer_dependencies, reduce_real_time
+from distlib.checkers.history import UNOBSERVED, History, Operation
 from distlib.checkers.isolation_levels import LEVELS, find_violated, find_weakest
-from distlib.checkers.serializability import Transaction, Verdict, check_serializability
+from distlib.checkers.serializability import Transaction, Verdict, check_serializability, read_transactions
 from distlib.checkers.transaction_history import TransactionHistory
-from distlib.node import Outcome
+from distlib.node import Complete, Invoke, Outcome
 
 CASES = json.loads((Path(__file__).parent.parent / "data" / "list_append_cases.json").read_text())["cases"]
 INFINITY = float("inf")
@@ -157,6 +158,27 @@ def test_each_cycle_is_told_as_a_contradiction_with_its_evidence() -> None:
 def test_each_witness_is_told_in_a_sentence(texts: list[str], sentence: str) -> None:
     findings = [finding for found in judge(*texts).anomalies.values() for finding in found]
     assert sentence in [finding.explain() for finding in findings]
+
+
+def test_recorded_operations_are_judged_as_transactions() -> None:
+    history = History.from_events([
+        ("a", Invoke((("read", "x"), ("append", "y", 1)))), ("b", Invoke((("read", "y"), ("append", "x", 1)))),
+        ("a", Complete(((),))), ("b", Complete(((),))), ("c", Invoke((("append", "x", 2),))),
+    ])  # fmt: skip
+    assert set(check_serializability(read_transactions(history)).anomalies) == {"G2-item"}
+
+
+def test_explanation_tells_of_some_places_and_counts_the_others() -> None:
+    verdict = check_serializability(
+        Transaction((key, side), operations=(("read", (key, side), ()), ("append", (key, 1 - side), 0)))
+        for key in range(5)
+        for side in (0, 1)
+    )
+    assert verdict.explain(most=2).count("a contradiction") == 2
+    assert "  … and 3 more\n" in verdict.explain(most=2)
+    assert verdict.explain().count("a contradiction") == 5
+    with pytest.raises(ValueError, match="`most` must be at least 1, got 0"):
+        verdict.explain(most=0)
 
 
 def test_shortest_cycle_is_chosen() -> None:
@@ -402,6 +424,23 @@ def test_what_cannot_be_a_key_or_an_outcome_is_refused() -> None:
         Transaction(1, operations=(("append", "x", {}),))
     with pytest.raises(TypeError, match="`outcome` must be an Outcome, got 'ok' in transaction T1"):
         Transaction(1, outcome="ok")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("asked", "result", "message"),
+    [
+        (("read", "x"), (), r"process 'a', invoked at 0: a transaction must be a tuple of \(function, key"),
+        (
+            (("read", "x"),),
+            (),
+            r"process 'a', invoked at 0: the result must have one value for each of 1 reads, got \(\)",
+        ),
+        ((("read", "x"),), UNOBSERVED, "the result must have one value for each of 1 reads, got UNOBSERVED"),
+    ],
+)
+def test_operation_that_is_no_transaction_is_refused(asked: Any, result: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_transactions(History((Operation("a", asked, result, 0, 1),)))
 
 
 # Properties.
