@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
@@ -46,6 +47,15 @@ def configure(app: Sphinx, config: Any) -> None:
     }
 
 
+def leave_out_where_unused(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Take MathJax from pages without formulas. Sphinx loads it also where only a page below has some: on the cover."""
+    if doctree is None or not any(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))):
+        loaded = context["script_files"]
+        loaded[:] = [script for script in loaded if COMPONENT not in str(script.filename)]
+
+
 def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
     """Copy what the pages load, unless it is there already."""
     if exception is not None or app.builder.format != "html":
@@ -62,5 +72,6 @@ def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.connect("config-inited", configure, priority=100)
+    app.connect("html-page-context", leave_out_where_unused, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

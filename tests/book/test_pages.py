@@ -62,6 +62,13 @@ def test_mathjax_is_in_the_book_with_its_licence(book: Path) -> None:
     assert "Apache License" in (folder / "LICENSE").read_text(encoding="utf-8")
 
 
+def test_mathjax_is_loaded_where_there_are_formulas_and_nowhere_else(book: Path) -> None:
+    for page in pages_in_order():
+        soup = parse(book / f"{page}.html")
+        loads = soup.find("script", src=re.compile("mathjax/tex-svg.js")) is not None
+        assert loads is (soup.select_one("article .math") is not None), page
+
+
 @pytest.mark.parametrize("page", ["book/index", "book/mirror"])
 def test_the_plan_links_the_chapters_that_are_written_and_no_others(book: Path, page: str) -> None:
     article = parse(book / f"{page}.html").find("article")
