@@ -114,21 +114,23 @@ class Operation:
 
     @property
     def label(self) -> str:
-        """What was asked and what came back, in short: ``read → 0``.
+        """What was asked and what came back: ``read → 0``."""
+        return self.shortened_label(None)
+
+    def shortened_label(self, longest: int | None) -> str:
+        """Return the label, with values of more than `longest` letters cut in the middle.
 
         A result of None goes without saying, but for operations that ask for something.
         """
         asked = self.operation if isinstance(self.operation, tuple) else (self.operation,)
-        words = " ".join([str(asked[0]), *(repr(argument) for argument in asked[1:])])
+        words = " ".join([str(asked[0]), *(_cut(_shown(value), longest) for value in asked[1:])])
         if self.outcome is Outcome.FAIL:
             return f"{words} → failed"
         if self.result is UNOBSERVED:
             return f"{words} → ?"
-        return (
-            words
-            if self.result is None and asked[0] not in ("read", "get", "dequeue")
-            else f"{words} → {self.result!r}"
-        )
+        if self.result is None and asked[0] not in ("read", "get", "dequeue"):
+            return words
+        return f"{words} → {_cut(_shown(self.result), longest)}"
 
     def __str__(self) -> str:
         return f"{self.process}: {self.label}"
@@ -255,6 +257,21 @@ class History(Sequence[Operation]):
             elif recorder.is_open(event.node):
                 recorder.complete(place, event.number, event.node, None, Outcome.UNKNOWN)
         return recorder.history()
+
+
+def _shown(value: object) -> str:
+    """Return the representation of a value, for a set one that does not depend on the hash seed."""
+    if isinstance(value, frozenset):
+        return "{" + ", ".join(sorted(map(_shown, value))) + "}"
+    if type(value) is tuple:
+        return "(" + ", ".join(map(_shown, value)) + ("," if len(value) == 1 else "") + ")"
+    return repr(value)
+
+
+def _cut(text: str, longest: int | None) -> str:
+    if longest is None or len(text) <= longest:
+        return text
+    return f"{text[: longest // 2]}…{text[len(text) - (longest - 1) // 2 :]}"
 
 
 def _ended(operation: Operation) -> str:

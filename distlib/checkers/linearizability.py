@@ -88,8 +88,8 @@ class Verdict:
     longest_prefixes
         If NOT_LINEARIZABLE: legal orders of all operations that completed before the conflict was complete, each with
         another state at its end.
-    key
-        If NOT_LINEARIZABLE: which of the model's independent objects the conflict is about.
+    key, part
+        If NOT_LINEARIZABLE: which of the model's independent objects the conflict is about, and the history of it.
     exhausted
         If UNKNOWN: what ran out: "configurations", "memory" or "time".
     configuration_count
@@ -102,8 +102,19 @@ class Verdict:
     conflict: tuple[Operation, ...] = ()
     longest_prefixes: tuple[tuple[Operation, ...], ...] = ()
     key: Hashable = None
+    part: History | None = None
     exhausted: str = ""
     configuration_count: int = 0
+
+    @property
+    def excerpt(self) -> History:
+        """What it takes to see the evidence: the operations around the conflict, or the whole history without one."""
+        if not self.conflict or self.part is None:
+            return self.history
+        begin = min(one.invoked for one in self.conflict)
+        end = max(one.latest for one in self.conflict)
+        around = (one for one in self.part if one.invoked <= end and (one.completed is None or one.completed >= begin))
+        return History(tuple(around))
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a verdict has three values; compare its `judgement`")
@@ -187,6 +198,7 @@ def check_linearizable(
             raise AssertionError(f"the model {model.name!r} broke a promise: a wrong order was found, {witness}")
         return Verdict(Judgement.LINEARIZABLE, history, witness=witness, configuration_count=count)
     key, operations = refuted
+    part = model.partition(history)[key]
     explanation = _Explanation(operations, model, Budget(budget_configurations, budget_seconds, budget_bytes), count)
     return Verdict(
         Judgement.NOT_LINEARIZABLE,
@@ -194,6 +206,7 @@ def check_linearizable(
         conflict=explanation.conflict() if explain else (),
         longest_prefixes=explanation.longest_prefixes() if explain else (),
         key=key,
+        part=part,
         configuration_count=count,
     )
 

@@ -146,6 +146,7 @@ def test_a_trace_that_cannot_be_is_refused_by_its_own_numbers() -> None:
         (Operation("p", ("dequeue",), invoked=0, outcome=Outcome.UNKNOWN), "p: dequeue → ?"),
         (Operation("p", ("write", 1), UNOBSERVED, 0, 1, Outcome.FAIL), "p: write 1 → failed"),
         (Operation("p", "tick", 3, 0, 1), "p: tick → 3"),
+        (Operation("p", ("read",), (frozenset({"b", "a"}), 1), 0, 1), "p: read → ({'a', 'b'}, 1)"),
     ],
 )
 def test_an_operation_says_in_short_what_happened(operation: Operation, text: str) -> None:
