@@ -2,9 +2,8 @@
 
 Theory of operation
 -------------------
-Adya's graph (1999, chapter 3; ICDE 2000, section 4.4) has the committed
-transactions as vertices and three kinds of dependency as edges, each of which means "comes before in any equivalent
-serial order":
+Adya's graph (1999, chapter 3; ICDE 2000, section 4.4) has the committed transactions as vertices and three kinds of
+dependency as edges, each of which means "comes before in any equivalent serial order":
 
 - *ww*: the target overwrote what the source wrote (it installed the next version of a key);
 - *wr*: the target read what the source wrote;
@@ -19,9 +18,11 @@ The catch is that versions are inside the database. They have to be inferred fro
 2020):
 
 - A **list** shows its own history. The longest read of a key orders the versions up to it. A write that ended OK and
-  that no read shows must come after everything that the longest read shows, in an order that nobody knows.
+  that no read shows must come after everything that the longest read shows, in an order that nobody knows. Where two
+  reads contradict each other, that is an anomaly, and the longest is believed.
 - A **register** shows one value. The initial version comes first. A transaction that reads one value and then writes
-  another orders the two, and so do two writes of the same transaction. On demand, each key is taken to be
+  another is taken to order the two, and so are two writes of the same transaction (were it otherwise, that
+  transaction would precede itself, which is an anomaly as well: G1c). On demand, each key is taken to be
   linearizable; then what one transaction left there comes before what a later one, in real time, found or put there.
   The order is partial: fewer edges are inferred, and fewer anomalies found, than for lists.
 
@@ -304,7 +305,7 @@ def infer_dependencies(history: TransactionHistory, *, linearizable_keys: bool =
     ['T1 appended 1 to x before T2 appended 2 to x (T3 read x = [1, 2])']
     """
     orders: dict[Hashable, VersionOrder] = {}
-    touching = _group_by_key(history) if "register" in history.datatypes.values() else {}
+    touching = _group_by_key(history)
     longest = _find_longest_reads(history)
     for key, datatype in history.datatypes.items():
         if datatype == "list":
@@ -313,7 +314,7 @@ def infer_dependencies(history: TransactionHistory, *, linearizable_keys: bool =
             orders[key] = _order_register(history, key, touching[key], linearizable_keys)
     edges: dict[Kind, Edges] = {kind: {} for kind in Kind}
     _add_write_dependencies(history, orders, edges[Kind.WRITE_WRITE])
-    for read in find_reads(history):
+    for read in _find_reads(history):
         _add_read_dependencies(history, orders, read, edges)
     for kind, pairs in ((Kind.PROCESS, _order_processes(history)), (Kind.REAL_TIME, _order_real_time(history))):
         for source, target in pairs:
@@ -384,14 +385,13 @@ def _find_own_disorder(
     return ()
 
 
-def _group_by_key(history: TransactionHistory) -> dict[Hashable, list[int]]:
+def _group_by_key(history: TransactionHistory) -> defaultdict[Hashable, list[int]]:
     """Return for each key the committed transactions that touch it."""
-    touching: dict[Hashable, list[int]] = defaultdict(list)
+    touching: defaultdict[Hashable, list[int]] = defaultdict(list)
     for index in sorted(history.committed):
         for key in dict.fromkeys(key for _, key, _ in history.transactions[index].operations):
             touching[key].append(index)
-    # A key that only aborted transactions wrote has no versions but the first.
-    return defaultdict(list, touching)
+    return touching
 
 
 def _order_register(
@@ -453,7 +453,7 @@ def _trace_register(history: TransactionHistory, index: int, key: Hashable) -> l
 # Edges.
 
 
-def find_reads(history: TransactionHistory) -> Iterator[Read]:
+def _find_reads(history: TransactionHistory) -> Iterator[Read]:
     """Yield what each transaction that ended OK read of the others' committed versions."""
     for index, transaction in enumerate(history.transactions):
         if transaction.outcome is not Outcome.OK:

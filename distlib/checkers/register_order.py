@@ -449,7 +449,8 @@ class ImpliedOrder:
         accesses = self._history.accesses
         source, target = accesses[edge.source], accesses[edge.target]
         if edge.why is Why.READS_FROM:
-            return f"{target.describe()}, which {source.process} wrote"
+            writer = "it wrote itself" if source.process == target.process else f"{source.process} wrote"
+            return f"{target.describe()}, which {writer}"
         then = target.describe("it" if source.process == target.process else None)
         if edge.why is Why.PROGRAM:
             return f"{source.describe()} before {then}"

@@ -10,11 +10,12 @@ Four steps, each in a module of its own:
    a witness that can be checked by hand;
 4. :mod:`~distlib.checkers.isolation_levels`: which levels proscribe it.
 
-The answer is sound: each anomaly follows from the history whatever the database did inside. It is complete as far as
-the order of versions is known. Where every append is seen by some read, it is known whole, and a history without
-anomalies *is* serializable (strictly, if there is none in real time). Where it is not, such as with registers that
-are written blindly, "no anomaly" means that none can be shown. To decide those is NP-complete (Papadimitriou 1979);
-here they get the benefit of the doubt.
+The answer is sound: each anomaly follows from the history whatever the database did inside (for registers under an
+assumption that :mod:`~distlib.checkers.dependency_graph` names). It is complete as far as the order of versions is
+known. Where every append is seen by some read, it is known whole, and a history without anomalies *is* serializable
+(strictly, if there is none in real time). Where it is not, such as with registers that are written blindly, "no
+anomaly" means that none can be shown. To decide those is NP-complete (Papadimitriou 1979); here they get the benefit
+of the doubt.
 
 Sources
 -------
@@ -96,6 +97,9 @@ class Verdict:
             If there is no such level.
         """
         return require_level(level).name not in find_violated(self.anomalies)
+
+    def __str__(self) -> str:
+        return self.explain()
 
     def explain(self, *, most: int = 10) -> str:
         """Return the anomalies in words, and the levels that they rule out.

@@ -29,7 +29,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, cast
 
-from distlib.checkers.history import UNOBSERVED, History, Operation
+from distlib.checkers.history import History, Operation
 from distlib.node import Outcome
 
 __all__ = [
