@@ -5,7 +5,7 @@ one to four operations on lists that are retired after 32 appends, and one of th
 
 - *serial*: transactions take effect one by one, while their clients' spans overlap;
 - *snapshot*: snapshot isolation where the first committer wins, so there is write skew;
-- *stale*: a tenth of the reads are served from an old state, by up to 30 appends, so half of the history is one tangle.
+- *stale*: a tenth of the transactions read an old state, by up to 30 appends, so half of the history is one tangle.
 """
 
 from __future__ import annotations
