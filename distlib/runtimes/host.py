@@ -7,42 +7,24 @@ stimulus at a time* out of an inbox, calls the node's handler, and carries out t
 `Save` waits: a thread writes the file, and neither the effects behind it nor the next stimulus go on before ``fsync``
 has returned.
 
-*Links.* To each node, itself included, there is one TCP connection for what goes out (:class:`_Outgoing`); what comes
-in arrives on connections that the others opened (:class:`_Incoming`). A connection begins with a :class:`Hello`. What
-is sent while a connection is being opened waits for the outcome. What is sent while there is none is lost ("down"): the
-contract of :mod:`distlib.node` allows loss, and a queue without bound would hide it. Attempts are repeated with a
-growing pause.
+*Connections* are those of :mod:`distlib.runtimes.connections`. What a stranger sends, or what no message is made of,
+closes a connection, is reported as a :class:`Problem`, and touches nothing else.
 
 *Injected faults.* Loss, copies and cuts act where a message leaves; added latency and, once more, cuts act where it
 arrives. So a delayed message is "in the network": it survives a crash of its sender, and over a link that is cut
 nothing is delivered of what was on its way, up to the inbox.
 
-*Strangers.* Whoever connects must know the cluster's token, a random number that goes with the addresses; without one,
-a node that got the port of another would take its messages. Bytes that are no frame, no hello or no message of the
-protocol close that connection, are reported as a :class:`Problem`, and touch nothing else.
-
 *Reports.* Every event is reported *before* what it tells of can be seen from outside: a SEND is in the pipe to the
 parent before its bytes are in the socket. A killed process thus leaves no effect without its event, though its last
 event may be without an effect: a SEND that was not sent. (And a value may be on disk whose SAVE was not reported; the
 START that follows shows it.)
-
-The process (:func:`main`) reads its node and its commands, pickled, from an anonymous pipe that it inherits, and writes
-its reports to another. No one but parent and child can hold these, so pickle is safe there. Nothing from a socket is
-unpickled. When the command pipe ends, the parent is gone, and the process ends too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import os
-import pickle
 import random
-import secrets
-import signal
-import struct
-import sys
-import threading
 import time
 import traceback
 from collections import deque
@@ -50,59 +32,34 @@ from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from io import BufferedReader
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never
 
 import msgspec
 
 from distlib.node import CancelTimer, Complete, Effects, Invoke, Node, ReadClock, Save, Send, SetTimer
+from distlib.runtimes.connections import Address, Incoming, Outgoing
 from distlib.runtimes.storage import Storage
 from distlib.runtimes.trace import Event, Kind
-from distlib.runtimes.wire import MAXIMUM_FRAME_SIZE_BYTES, Codec, FrameReader, WireError, frame, to_bytes
+from distlib.runtimes.wire import MAXIMUM_FRAME_SIZE_BYTES, Codec, WireError, frame, to_bytes
 
 if TYPE_CHECKING:
     from distlib.models.latency import Law
 
-__all__ = ["Address", "Host", "LinkFaults", "Problem", "Report", "Specification", "main", "read_item", "write_item"]
+__all__ = ["Host", "LinkFaults", "Problem", "Report", "Specification"]
 
-Address: TypeAlias = tuple[str, int]
-"""Internet address and port."""
-
-NUMBERS_PER_STREAM = 1 << 40
-"""Events are numbered ``stream * NUMBERS_PER_STREAM + sequence``: each boot of a node has a stream of its own, so
-numbers never collide. The cluster numbers them anew when it merges the streams."""
+NUMBERS_PER_BOOT = 1 << 40
+"""Events are numbered ``boot_number * NUMBERS_PER_BOOT + sequence``, so that no two of a cluster have the same number.
+They are numbered anew when they are merged into a trace."""
 
 INBOX_LIMIT = 1024
 """Stimuli that wait for the node before its sockets are not read any more, so that TCP slows the senders down."""
 HELD_LIMIT = 10_000
 """Delayed messages that a host keeps; more are lost."""
-WAITING_LIMIT = 1024
-"""Messages that wait for one connection to open; more are lost."""
-UNSENT_LIMIT_BYTES = 8 << 20
-"""Bytes that a connection has not taken yet before further messages on it are lost."""
 PROBLEM_LIMIT = 1000
 """Problems that a host reports; whoever sends garbage for hours must not fill the parent's memory."""
 CONNECTION_LIMIT = 1024
 """Connections that a host accepts at a time."""
 
-HELLO_TIMEOUT_SECONDS = 5.0
-CONNECT_TIMEOUT_SECONDS = 2.0
-FIRST_PAUSE_SECONDS = 0.01
-LAST_PAUSE_SECONDS = 0.5
-STEADY_SECONDS = 1.0
-"""How long a connection must last for the pause between attempts to start small again."""
-
-
-@dataclass(frozen=True)
-class Hello:
-    """The first frame of a connection: whose messages follow, and for whom."""
-
-    token: str
-    source: str
-    target: str
-
-
-_hello_codec = Codec(Hello)
 _envelope_decoder = msgspec.msgpack.Decoder(tuple[int, Any])
 """A message travels as the pair (number of its SEND event, packed message)."""
 
@@ -139,7 +96,7 @@ class Specification:
         All nodes of the cluster.
     messages, saved
         Type annotations: what goes over the network, and what this node makes durable.
-    stream
+    boot_number
         Number of this boot among all boots of the cluster's nodes, from 1.
     folder
         Where its durable value lives.
@@ -166,7 +123,7 @@ class Specification:
     names: tuple[str, ...]
     messages: Any
     saved: Any
-    stream: int
+    boot_number: int
     folder: str
     token: str
     internet_address: str
@@ -289,12 +246,12 @@ class Host:
         self._effects_to_live = specification.effects_to_live
         """How many more effects apply before a crash that was asked for."""
 
-        self._unforced: list[Any] = []
-        """The value of an unforced save that is not on disk, if there is one."""
+        self._unforced: bytes | None = None
+        """The value of an unforced save that is not on disk."""
         self._disk = ThreadPoolExecutor(1, thread_name_prefix=f"disk of {self.name}")
 
-        self._outgoing = {target: _Outgoing(self, target) for target in specification.names}
-        self._incoming: set[_Incoming] = set()
+        self._outgoing = {target: Outgoing(self, target) for target in specification.names}
+        self._incoming: set[Incoming] = set()
         self._incoming_faults = dict(specification.incoming)
         self._last_arrival_seconds: dict[str, float] = {}
         self._held: set[asyncio.TimerHandle] = set()
@@ -318,7 +275,7 @@ class Host:
         self._storage = Storage(self.specification.folder)
         data = self._storage.load()
         self._saved = None if data is None else self._saved_codec.decode(data)
-        self._server = await self._loop.create_server(lambda: _Incoming(self), self.specification.internet_address, 0)
+        self._server = await self._loop.create_server(lambda: Incoming(self), self.specification.internet_address, 0)
         internet_address, port = self._server.sockets[0].getsockname()[:2]
         return str(internet_address), int(port)
 
@@ -358,8 +315,8 @@ class Host:
         self.abort()
         await self._drain()
         try:
-            if self._unforced:
-                self._storage.save(self._saved_codec.encode(self._unforced[0]))
+            if self._unforced is not None:
+                self._storage.save(self._unforced)
         except OSError as error:
             self.complain("stop", error)
         self._flush()
@@ -414,7 +371,7 @@ class Host:
         time_seconds: float | None = None,
     ) -> int:
         """Put an event into the next report, and return its number."""
-        number = self.specification.stream * NUMBERS_PER_STREAM + self._sequence
+        number = self.specification.boot_number * NUMBERS_PER_BOOT + self._sequence
         self._sequence += 1
         time_seconds = self.now_seconds() if time_seconds is None else time_seconds
         self._reports.append(Event(number, time_seconds, kind, node or self.name, value, peer, cause, note, state))
@@ -425,6 +382,7 @@ class Host:
     ) -> None:
         """Record that a message will never arrive."""
         self.record(Kind.LOSE, message, node=target, peer=source, cause=cause, note=why)
+        self._flush()
 
     def complain(self, during: str, error: BaseException | str, *, fatal: bool = False) -> None:
         """Report a problem."""
@@ -458,6 +416,8 @@ class Host:
                 self._flush()
                 if self._stalled and self._inbox.qsize() < INBOX_LIMIT // 2:
                     self._read_again()
+                if not self._inbox.empty():
+                    await asyncio.sleep(0)  # The other nodes on this loop have their turn.
                 stimulus = await self._inbox.get()
         except _Killed:
             self._ended("killed after an effect")
@@ -556,13 +516,13 @@ class Host:
     async def _save(self, effect: Save, cause: int) -> None:
         data = self._saved_codec.encode(effect.value)
         if not effect.forced:
-            self._unforced = [effect.value]
+            self._unforced = data
             self.record(Kind.SAVE, effect.value, cause=cause, note="unforced")
             return
         # What came before must be known even if the crash comes while the disk works.
         self._flush()
         # This value stands for all before it: an earlier one must not follow it to the disk when the host closes.
-        self._unforced = []
+        self._unforced = None
         await self._loop.run_in_executor(self._disk, self._storage.save, data)
         self.record(Kind.SAVE, effect.value, cause=cause)
 
@@ -635,14 +595,14 @@ class Host:
             self._laws_generator = numpy.random.default_rng(self._random.getrandbits(128))
         return float(latency.rvs(size=1, random_state=self._laws_generator)[0])
 
-    def accept(self, connection: _Incoming) -> bool:
+    def accept(self, connection: Incoming) -> bool:
         """Take note of a connection, unless there are too many."""
         if self._is_over or len(self._incoming) >= CONNECTION_LIMIT:
             return False
         self._incoming.add(connection)
         return True
 
-    def forget(self, connection: _Incoming) -> None:
+    def forget(self, connection: Incoming) -> None:
         """Take note that a connection is closed."""
         self._incoming.discard(connection)
 
@@ -677,264 +637,6 @@ def _tell(stimulus: _Stimulus) -> str:
             return f"timer {name!r}"
         case _:
             assert_never(stimulus)
-
-
-# -------------------------------------------------------------------------------------------------------- connections
-
-
-class _Incoming(asyncio.Protocol):
-    """A connection that another node, or a stranger, has opened to this host."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._frames = FrameReader(host.specification.maximum_frame_size_bytes)
-        self._source: str | None = None
-        """Who sends, once it has said so."""
-        self._peer = "an unknown address"
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._peer = str(transport.get_extra_info("peername"))
-        self._deadline = asyncio.get_running_loop().call_later(HELLO_TIMEOUT_SECONDS, self._give_up)
-        if not self._host.accept(self):
-            self.abort()
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            for payload in self._frames.feed(data):
-                if self._source is None:
-                    self._source = self._welcome(payload)
-                else:
-                    cause, message = self._host.envelope(payload)
-                    self._host.arrive(self._source, message, cause)
-        except WireError as error:
-            self._refuse(error)
-        else:
-            self._host.stall(self._transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._deadline.cancel()
-        self._host.forget(self)
-
-    def abort(self) -> None:
-        """Close at once."""
-        self._deadline.cancel()
-        self._transport.abort()
-
-    def _welcome(self, payload: bytes) -> str:
-        """Return who sends. Raises WireError if it is no node of this cluster, or wants another than this one."""
-        hello = _hello_codec.decode(payload)
-        expected = self._host.specification
-        if not secrets.compare_digest(hello.token.encode(), expected.token.encode()):
-            raise WireError("the hello has the token of another cluster")
-        if hello.target != expected.name:
-            raise WireError(f"the hello is for {hello.target!r}, this is {expected.name!r}")
-        if hello.source not in expected.names:
-            raise WireError(f"the hello is from {hello.source!r}, which is not a node of this cluster")
-        self._deadline.cancel()
-        return str(hello.source)
-
-    def _give_up(self) -> None:
-        self._refuse(f"no hello came within {HELLO_TIMEOUT_SECONDS} s")
-
-    def _refuse(self, error: WireError | str) -> None:
-        who = f"a connection from {self._source or 'a stranger'} at {self._peer}"
-        self._host.complain(who, str(error))
-        self.abort()
-
-
-class _Outgoing:
-    """The connection to one node: opened, and opened again, as long as the host lives."""
-
-    def __init__(self, host: Host, target: str) -> None:
-        self._host = host
-        self._target = target
-        self._address: Address | None = None
-        self._transport: asyncio.Transport | None = None
-        self._is_connecting = False
-        self._waiting: deque[tuple[int, Any, bytes]] = deque()
-        self._news = asyncio.Event()
-        """Set when the address has changed, so that it is tried at once."""
-        self.settled = asyncio.Event()
-        """Set when that address was tried, whether in vain or not."""
-        self.task: asyncio.Task[None] | None = None
-
-    def meet(self, address: Address) -> None:
-        """Learn where the target is now."""
-        self._address = address
-        self._is_connecting = True
-        self._news.set()
-        self.settled.clear()
-        if self._transport is not None:
-            self._transport.abort()
-            self._transport = None
-        if self.task is None:
-            self.task = asyncio.get_running_loop().create_task(self._maintain(), name=f"link to {self._target}")
-
-    def send(self, number: int, message: Any, data: bytes) -> None:
-        """Write a message, or let it wait for the connection, or lose it."""
-        if self._transport is not None and not self._transport.is_closing():
-            if self._transport.get_write_buffer_size() <= UNSENT_LIMIT_BYTES:
-                self._transport.write(data)
-            else:
-                self._host.lose(self._host.name, self._target, message, number, "loss")
-        elif self._is_connecting and len(self._waiting) < WAITING_LIMIT:
-            self._waiting.append((number, message, data))
-        else:
-            self._host.lose(self._host.name, self._target, message, number, "down")
-
-    def close(self) -> None:
-        """Give up the connection and all attempts."""
-        self.settled.set()
-        if self.task is not None:
-            self.task.cancel()
-        if self._transport is not None:
-            self._transport.abort()
-
-    async def _maintain(self) -> None:
-        loop = asyncio.get_running_loop()
-        pause_seconds = FIRST_PAUSE_SECONDS
-        while True:
-            self._news.clear()
-            began_seconds = loop.time()
-            await self._connect_and_wait()
-            if loop.time() - began_seconds > STEADY_SECONDS:
-                pause_seconds = FIRST_PAUSE_SECONDS
-            # Without chance in it, all nodes would knock at the same instant.
-            await self._sleep(pause_seconds * random.uniform(0.5, 1.0))
-            pause_seconds = min(2 * pause_seconds, LAST_PAUSE_SECONDS)
-
-    async def _connect_and_wait(self) -> None:
-        """Open the connection, if the target is there, and return when it is closed."""
-        assert self._address is not None
-        loop = asyncio.get_running_loop()
-        closed: asyncio.Future[None] = loop.create_future()
-        self._is_connecting = True
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                transport, _ = await loop.create_connection(lambda: _Watch(closed), *self._address)
-        except OSError:
-            transport = None
-        if self._news.is_set():  # The address changed meanwhile: this one leads nowhere, and messages go on waiting.
-            if transport is not None:
-                transport.abort()
-            return
-        self._is_connecting = False
-        self.settled.set()
-        waiting, self._waiting = self._waiting, deque()
-        if transport is None:
-            for number, message, _ in waiting:
-                self._host.lose(self._host.name, self._target, message, number, "down")
-            return
-        specification = self._host.specification
-        hello = Hello(specification.token, specification.name, self._target)
-        transport.write(frame(_hello_codec.encode(hello)))
-        transport.writelines([data for _, _, data in waiting])
-        self._transport = transport
-        await closed
-
-    async def _sleep(self, pause_seconds: float) -> None:
-        try:
-            async with asyncio.timeout(pause_seconds):
-                await self._news.wait()
-        except TimeoutError:
-            pass
-
-
-class _Watch(asyncio.Protocol):
-    """Notices that a connection was closed. Nothing is ever received on one that goes out."""
-
-    def __init__(self, closed: asyncio.Future[None]) -> None:
-        self._closed = closed
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._closed.done():
-            self._closed.set_result(None)
-
-
-# --------------------------------------------------------------------------------------------------------- the process
-
-
-_LENGTH = struct.Struct(">Q")
-
-
-def write_item(descriptor: int, item: Any) -> None:
-    """Write a pickled value to an anonymous pipe between parent and child."""
-    data = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
-    rest = memoryview(_LENGTH.pack(len(data)) + data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def read_item(pipe: BufferedReader) -> Any:
-    """Read what :func:`write_item` wrote.
-
-    Raises
-    ------
-    EOFError
-        If the pipe has ended, within a value or before one.
-    """
-    header = pipe.read(_LENGTH.size)
-    if len(header) < _LENGTH.size:
-        raise EOFError("the other process is gone")
-    (size_bytes,) = _LENGTH.unpack(header)
-    data = pipe.read(size_bytes)
-    if len(data) < size_bytes:
-        raise EOFError("the other process is gone")
-    return pickle.loads(data)
-
-
-def main(command_descriptor: int, report_descriptor: int) -> None:
-    """Run the host whose specification comes first on the command pipe, until the pipe ends or says so."""
-    # An interrupt from the keyboard is for the parent, which then stops its children in good order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    commands = open(command_descriptor, "rb")  # noqa: SIM115 # it stays open as long as the process lives
-    try:
-        asyncio.run(_live(read_item(commands), commands, report_descriptor))
-    except EOFError:
-        pass
-    except BaseException as error:
-        text = "".join(traceback.format_exception(error))
-        write_item(report_descriptor, ("failed", f"{type(error).__name__}: {error}", text))
-    sys.stdout.flush()
-    # The thread that reads commands may hold the lock of its pipe, which an orderly exit of the interpreter would want.
-    os._exit(0)
-
-
-async def _live(specification: Specification, commands: BufferedReader, report_descriptor: int) -> None:
-    loop = asyncio.get_running_loop()
-    items: asyncio.Queue[Any] = asyncio.Queue()
-
-    def report(reports: list[Report]) -> None:
-        write_item(report_descriptor, ("observed", reports))
-
-    def ended(note: str) -> None:
-        # A crash must be one: no buffer is flushed, no socket is closed in good order.
-        write_item(report_descriptor, ("ended", note))
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def listen() -> None:
-        # In a thread of its own: even a handler that never returns does not outlive the parent.
-        try:
-            while True:
-                loop.call_soon_threadsafe(items.put_nowait, read_item(commands))
-        except EOFError:
-            os._exit(1)
-
-    host = Host(specification, report, ended)
-    loop.set_exception_handler(lambda loop, context: host.complain("the event loop", loop_error(context)))
-    write_item(report_descriptor, ("ready", await host.open()))
-    threading.Thread(target=listen, name="commands", daemon=True).start()
-    while True:
-        number, command, arguments = await items.get()
-        result = getattr(host, command)(*arguments)
-        if asyncio.iscoroutine(result):
-            await result
-        if command == "close":
-            write_item(report_descriptor, ("closed",))
-            break
-        write_item(report_descriptor, ("done", number))
 
 
 def loop_error(context: Mapping[str, Any]) -> BaseException | str:

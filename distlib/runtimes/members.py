@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -28,7 +29,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from distlib.runtimes.host import Address, Host, Report, Specification, loop_error, read_item, write_item
+from distlib.runtimes.connections import Address
+from distlib.runtimes.host import Host, Report, Specification, loop_error
+from distlib.runtimes.process import pack_item, read_item, write_item
 
 __all__ = ["ClusterError", "LoopThread", "Member", "ProcessMember", "ResidentMember", "Watcher"]
 
@@ -112,6 +115,10 @@ class ProcessMember(Member):
 
     def __init__(self, cluster: Watcher, specification: Specification) -> None:
         super().__init__(cluster, specification)
+        try:
+            item = pack_item(specification)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ClusterError(f"node {self.name!r} cannot be sent to a process of its own: {error}") from error
         self._issued = 0
         self._done = 0
         self._is_closed = False
@@ -123,7 +130,7 @@ class ProcessMember(Member):
         # `-c` and not `-m`: a module that runs as __main__ would be a second copy of itself, with classes of its own.
         code = (
             f"import sys; sys.path[:] = {paths!r}; "
-            f"from distlib.runtimes.host import main; main({command_source}, {report_target})"
+            f"from distlib.runtimes.process import main; main({command_source}, {report_target})"
         )
         with open(self._output_path, "ab") as output:
             self._process = subprocess.Popen(
@@ -142,12 +149,12 @@ class ProcessMember(Member):
             target=self._listen, args=(reports,), name=f"reports of {self.name}", daemon=True
         )
         self._thread.start()
-        self._write(specification)
+        self._write(item)
 
     def order(self, command: str, *arguments: Any) -> Callable[[], None]:
         self._issued += 1
         number = self._issued
-        self._write((number, command, arguments))
+        self._write(pack_item((number, command, arguments)))
 
         def wait() -> None:
             # A paused process obeys when it goes on.
@@ -168,6 +175,7 @@ class ProcessMember(Member):
     def end(self) -> None:
         if self.is_up:
             self.kill()
+        self._thread.join(COMMAND_TIMEOUT_SECONDS)
 
     def pause(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
@@ -178,7 +186,7 @@ class ProcessMember(Member):
     def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
-    def _write(self, item: Any) -> None:
+    def _write(self, item: bytes) -> None:
         # One that has ended does not listen; the thread that does is about to find out.
         with contextlib.suppress(BrokenPipeError):
             write_item(self._commands, item)
@@ -191,6 +199,10 @@ class ProcessMember(Member):
                     self._take(read_item(pipe))
             except EOFError:
                 pass
+            except Exception as error:
+                # Whatever it was, nobody knows any more what the process does.
+                self.note = self.complaint = f"its reports could not be read: {type(error).__name__}: {error}"
+                self._process.kill()
         status = self._process.wait()
         os.close(self._commands)
         if self.address is None and not self.complaint:

@@ -20,17 +20,16 @@ the end of the ``with`` block, on an exception, on an interrupt, and when the in
 itself be killed, its children notice the end of their command pipe. (A paused one cannot; but it is in a process group
 of its own, in the parent's session, and POSIX hangs up and wakes stopped groups that become orphans.)
 
-*The trace is a consistent cut.* Each node reports a stream of events, boot after boot. They are merged by the time of
-the monotonic clock, which all processes of a machine share, and held back where a cause is not known yet: no event is
-in the trace without the one that caused it, or without what its node did before. So predicates see states that the run
-can have passed through. The latest events may be missing: what a process did a moment ago is still in its pipe.
+*The trace is a consistent cut.* What the nodes report is merged (:mod:`distlib.runtimes.recorder`) by the time of the
+monotonic clock, which all processes of a machine share, and held back where a cause is not known yet. So predicates see
+states that the run can have passed through. The latest events may be missing: what a process did a moment ago is still
+in its pipe.
 
 What differs from a simulation: nothing can be repeated exactly (the seed fixes the timers' durations and the dice of
 the links, not the scheduling); a message that was in a socket when its target was killed has a SEND and nothing after
 it, for nobody saw it end; and time is this machine's.
 
-Sources: Chandy and Lamport, *Distributed Snapshots* (ACM TOCS 3(1), 1985), section 2, for consistent cuts;
-POSIX.1-2017, `_exit`, for orphaned process groups.
+Source: POSIX.1-2017, `_exit`, for orphaned process groups.
 
 Examples
 --------
@@ -65,23 +64,20 @@ import secrets
 import shutil
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
-from heapq import heapify, heappop, heappush
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ForwardRef, Self, TypeAlias, TypeVar, Union, get_args, get_origin
 from urllib.parse import quote
 
 from distlib.models.latency import Constant, Law, require_law
-from distlib.node import Complete, Invoke, Node, Outcome, World
+from distlib.node import Complete, Invoke, Node, World
+from distlib.runtimes.connections import Address
 from distlib.runtimes.faults import Clock, Link, Network, Partition
-from distlib.runtimes.host import NUMBERS_PER_STREAM, Address, LinkFaults, Problem, Report, Specification
+from distlib.runtimes.host import LinkFaults, Problem, Report, Specification
 from distlib.runtimes.members import (
     COMMAND_TIMEOUT_SECONDS,
     STOP_TIMEOUT_SECONDS,
@@ -91,10 +87,11 @@ from distlib.runtimes.members import (
     ProcessMember,
     ResidentMember,
 )
-from distlib.runtimes.trace import Event, Kind, Trace
+from distlib.runtimes.recorder import Recorder, world_of
+from distlib.runtimes.trace import Kind, Trace
 from distlib.runtimes.wire import MAXIMUM_FRAME_SIZE_BYTES, Codec
 
-__all__ = ["Cluster", "ClusterError", "Problem", "merge", "world_of"]
+__all__ = ["Cluster", "ClusterError", "Problem"]
 
 AnyNode: TypeAlias = Node[Any, Any]
 
@@ -202,16 +199,7 @@ class Cluster:
         self._loop: LoopThread | None = None
         self._lock_descriptor: int | None = None
 
-        self._lock = threading.RLock()
-        self._streams: dict[str, list[Event]] = {name: [] for name in ("", *self.names)}
-        """What each node reported, boot after boot. Under the empty name: faults."""
-        self._own_events = 0
-        """How many events were recorded here and not by a host."""
-        self._problems: list[Problem] = []
-        self._counts: Counter[tuple[Kind, str]] = Counter()
-        self._changes = 0
-        """Grows whenever something was reported. Waiting looks at it now and then: to wake the waiting thread at each
-        report would take the nodes of this process more time than their own work does."""
+        self._recorder = Recorder(self.names)
 
     # -- life
 
@@ -358,9 +346,7 @@ class Cluster:
     @property
     def trace(self) -> Trace:
         """What has happened so far, of all nodes: a consistent cut. Times are seconds since the nodes were booted."""
-        with self._lock:
-            streams = {name: list(events) for name, events in self._streams.items()}
-        return merge(streams, self.names, final=self._state == "stopped")
+        return self._recorder.trace(final=self._state == "stopped")
 
     @property
     def history(self) -> tuple[tuple[str, Invoke | Complete], ...]:
@@ -375,8 +361,7 @@ class Cluster:
     @property
     def errors(self) -> tuple[Problem, ...]:
         """Handlers that failed, and connections that were closed because of what came in."""
-        with self._lock:
-            return tuple(self._problems)
+        return self._recorder.problems
 
     @property
     def addresses(self) -> Mapping[str, Address]:
@@ -445,37 +430,23 @@ class Cluster:
 
         It only counts, and makes no trace: this is the way to wait in a measurement. Otherwise it is as `wait_until`.
         """
-        # Faults of the network are of no node: their name is empty.
-        names = (*self.names, "") if node is None else (self._require_name(node),)
-
-        def look() -> bool | None:
-            return sum(self._counts[kind, name] for name in names) >= count or None
-
-        self._wait(look, timeout_seconds, allow_failures)
+        if node is not None:
+            self._require_name(node)
+        self._wait(lambda: self._recorder.count(kind, node) >= count or None, timeout_seconds, allow_failures)
 
     # -- what members call, from threads of their own
 
     def observe(self, name: str, reports: Sequence[Report]) -> None:
         """Take reports of a node."""
-        with self._lock:
-            events = self._streams[name]
-            for report in reports:
-                if isinstance(report, Event):
-                    events.append(report)
-                    self._counts[report.kind, report.node] += 1
-                else:
-                    self._problems.append(report)
-            self._changes += 1
+        self._recorder.observe(name, reports)
 
     def ended(self, member: Member, note: str | None) -> None:
         """Take note that a member is no more: it crashed, unless there is no note."""
-        with self._lock:
-            if note is not None and self._has_started(member):
-                at_seconds = self.now_seconds() if member.killed_seconds is None else member.killed_seconds
-                self._record(Kind.CRASH, member.name, stream=member.name, note=note, time_seconds=at_seconds)
-                self._give_up_operation(member.name, at_seconds)
-            member.is_up = False
-            self._changes += 1
+        # In this order: whoever waits for the crash may restart the node as soon as he sees it.
+        member.is_up = False
+        if note is not None and self._has_started(member):
+            at_seconds = self.now_seconds() if member.killed_seconds is None else member.killed_seconds
+            self._recorder.record_crash(member.name, note, at_seconds)
 
     def wait(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
         """Wait until a condition on members holds; return whether it does."""
@@ -488,46 +459,13 @@ class Cluster:
 
     # -- helpers
 
-    def _record(
-        self,
-        kind: Kind,
-        node: str,
-        value: Any = None,
-        *,
-        stream: str = "",
-        note: str = "",
-        cause: int | None = None,
-        time_seconds: float | None = None,
-    ) -> None:
-        """Record an event that no host reports."""
-        with self._lock:
-            events = self._streams[stream]
-            time_seconds = self.now_seconds() if time_seconds is None else time_seconds
-            if events:
-                # While a signal was on its way, another processor may have run a little more of the node.
-                time_seconds = max(time_seconds, events[-1].time_seconds)
-            events.append(Event(self._own_events, time_seconds, kind, node, value, None, cause, note))
-            self._own_events += 1
-            self._counts[kind, node] += 1
-            self._changes += 1
-
-    def _give_up_operation(self, name: str, at_seconds: float) -> None:
-        """Complete the open operation of a client that has crashed: nobody will know how it ended."""
-        operations = [event for event in self._streams[name] if event.kind in (Kind.INVOKE, Kind.COMPLETE)]
-        if operations and operations[-1].kind is Kind.INVOKE:
-            self._record(
-                Kind.COMPLETE,
-                name,
-                (None, Outcome.UNKNOWN),
-                stream=name,
-                note="crash",
-                cause=operations[-1].number,
-                time_seconds=at_seconds,
-            )
+    def _record(self, kind: Kind, node: str, value: Any = None) -> None:
+        """Record a fault."""
+        self._recorder.record(kind, node, value, time_seconds=self.now_seconds())
 
     def _complain(self, error: BaseException | str) -> None:
-        with self._lock:
-            self._problems.append(Problem(self.now_seconds(), "", "the event loop", repr(error), fatal=False))
+        problem = Problem(self.now_seconds(), "", "the event loop", repr(error), fatal=False)
+        self._recorder.observe("", [problem])
 
     def _open(self, name: str) -> Member:
         specification = self._specify(name)
@@ -545,7 +483,7 @@ class Cluster:
             names=self.names,
             messages=self._messages,
             saved=self._saved[name],
-            stream=self._boots,
+            boot_number=self._boots,
             folder=str(self._folder / f"node-{quote(name, safe='')}"),
             token=self._token,
             internet_address=self._internet_address,
@@ -596,7 +534,7 @@ class Cluster:
         seen = -1
         while True:
             began = time.monotonic()
-            if (changes := self._changes) != seen:
+            if (changes := self._recorder.changes) != seen:
                 seen = changes
                 if (result := look()) is not None:
                     return result
@@ -624,8 +562,7 @@ class Cluster:
 
     def _has_started(self, member: Member) -> bool:
         """Return whether the last event of a node is of this boot of it."""
-        events = self._streams[member.name]
-        return bool(events) and events[-1].number // NUMBERS_PER_STREAM == member.specification.stream
+        return self._recorder.is_of_boot(member.name, member.specification.boot_number)
 
     def _change_cut(self, pairs: frozenset[tuple[str, str]]) -> None:
         self._require_running()
@@ -661,76 +598,6 @@ class Cluster:
         if name not in self._nodes:
             raise ValueError(f"a node must be one of {', '.join(self.names)}, got {name!r}")
         return name
-
-
-# -------------------------------------------------------------------------------------------------------- observation
-
-
-def merge(streams: Mapping[str, Sequence[Event]], names: tuple[str, ...], *, final: bool) -> Trace:
-    """Merge the events of several streams into one trace, causes before what they caused.
-
-    Parameters
-    ----------
-    streams
-        Events in the order in which they were recorded, by the name of their stream. Their numbers are of any kind, but
-        no two alike; causes refer to them.
-    names
-        Of the nodes.
-    final
-        Whether no more events can come. If so, an event whose cause is in no stream is kept, without a cause. Otherwise
-        it is left out with what follows it in its stream, so that the trace is a consistent cut.
-    """
-    reported = {event.number for events in streams.values() for event in events}
-    numbers: dict[int, int] = {}
-    """The numbers in the trace, by those that the streams gave."""
-    positions = dict.fromkeys(streams, 0)
-    heads = [(events[0].time_seconds, stream) for stream, events in streams.items() if events]
-    heapify(heads)
-    waiting: dict[int, list[str]] = {}
-    """Streams whose next event waits for its cause, by the number of the cause."""
-    merged: list[Event] = []
-    while heads:
-        _, stream = heappop(heads)
-        event = streams[stream][positions[stream]]
-        cause = event.cause
-        if cause is not None and cause not in numbers and (cause in reported or not final):
-            waiting.setdefault(cause, []).append(stream)
-            continue
-        numbers[event.number] = len(merged)
-        merged.append(replace(event, number=len(merged), cause=None if cause is None else numbers.get(cause)))
-        positions[stream] += 1
-        for each in (stream, *waiting.pop(event.number, ())):
-            if positions[each] < len(streams[each]):
-                heappush(heads, (streams[each][positions[each]].time_seconds, each))
-    return Trace(tuple(merged), names)
-
-
-def world_of(trace: Trace) -> World:
-    """Return the state at the end of a trace: nodes, durable values, messages on their way, history.
-
-    A message that was lost with the process that had it in a socket counts as on its way. Of a message that was copied,
-    only the first arrival is looked for.
-    """
-    nodes: dict[str, AnyNode | None] = dict.fromkeys(trace.names)
-    saved: dict[str, Any] = dict.fromkeys(trace.names)
-    in_flight: dict[int, tuple[str, str, Any]] = {}
-    history: list[tuple[str, Invoke | Complete]] = []
-    for event in trace:
-        if event.kind is Kind.CRASH:
-            nodes[event.node] = None
-        elif event.state is not None:
-            nodes[event.node] = event.state
-        if event.kind is Kind.START or (event.kind is Kind.SAVE and event.note != "unforced"):
-            saved[event.node] = event.value
-        elif event.kind is Kind.SEND and event.peer is not None:
-            in_flight[event.number] = (event.node, event.peer, event.value)
-        elif event.kind in (Kind.DELIVER, Kind.LOSE) and event.cause is not None:
-            in_flight.pop(event.cause, None)
-        elif event.kind is Kind.INVOKE:
-            history.append((event.node, Invoke(event.value)))
-        elif event.kind is Kind.COMPLETE:
-            history.append((event.node, Complete(*event.value)))
-    return World(nodes, saved, tuple(in_flight.values()), tuple(history))
 
 
 # ---------------------------------------------------------------------------------------------------------- arguments

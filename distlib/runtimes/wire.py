@@ -20,9 +20,9 @@ bytes
 =================================  ==============================================
 
 So a packed value describes itself, and a field that is annotated `Hashable` gets back a tuple where a tuple was put in.
-Equal values of equal types have equal bytes. The annotations serve to *check* values, on both sides: what a field may not hold is
-refused before it is sent and when it is received. As for a type checker, an int may stand where a float is
-annotated.
+Equal values of equal types have equal bytes. The annotations serve to *check* values, on both sides: what a field may
+not hold is refused before it is sent and when it is received. As for a type checker, an int may stand where a float
+is annotated.
 
 On a socket each packed value travels in a *frame*: a magic number, the version of this format, the length, and so many
 bytes. :class:`FrameReader` takes bytes in whatever pieces a socket hands them out and knows nothing of sockets. It

@@ -19,8 +19,6 @@ from typing import Any, Generic, TypeVar
 
 import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from distlib.broken.durability import SendsBeforeSaving
 from distlib.models.latency import Constant, Uniform
@@ -36,9 +34,10 @@ from distlib.protocols.transactions.two_phase_commit import (
     nobody_in_doubt,
     total_balance,
 )
-from distlib.runtimes import host
+from distlib.runtimes import connections, host
 from distlib.runtimes.faults import Clock, Link, Network
-from distlib.runtimes.network import Cluster, ClusterError, merge, world_of
+from distlib.runtimes.network import Cluster, ClusterError
+from distlib.runtimes.recorder import world_of
 from distlib.runtimes.storage import Storage
 from distlib.runtimes.trace import Event, Kind, Trace
 from distlib.runtimes.wire import Codec, frame, to_bytes
@@ -537,8 +536,8 @@ def test_a_message_that_is_larger_than_a_frame_may_be_stops_its_sender() -> None
 
 
 def hello(cluster: Cluster, *, token: str | None = None, source: str = "pinger", target: str = "echo") -> bytes:
-    greeting = host.Hello(cluster._token if token is None else token, source, target)
-    return frame(Codec(host.Hello).encode(greeting))
+    greeting = connections.Hello(cluster._token if token is None else token, source, target)
+    return frame(Codec(connections.Hello).encode(greeting))
 
 
 class Bomb:
@@ -606,7 +605,7 @@ def _is_closed_by_peer(connection: socket.socket) -> bool:
 
 
 def test_a_stranger_that_says_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "HELLO_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "HELLO_TIMEOUT_SECONDS", 0.05)
     with (
         Cluster(endless_pings()) as cluster,
         socket.create_connection(cluster.addresses["echo"], timeout=10) as connection,
@@ -652,7 +651,7 @@ def test_a_sender_whose_target_takes_nothing_loses_messages_instead_of_keeping_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(host, "INBOX_LIMIT", 4)
-    monkeypatch.setattr(host, "UNSENT_LIMIT_BYTES", 100_000)
+    monkeypatch.setattr(connections, "UNSENT_LIMIT_BYTES", 100_000)
     # More than what the buffers of the kernel take.
     sends = tuple(Send("b", "x" * 200_000) for _ in range(100))
     with Cluster({"b": Scripted(), "a": Scripted(sends)}, messages=str) as cluster:
@@ -738,6 +737,13 @@ def test_a_process_that_cannot_import_its_node_leaves_nothing(monkeypatch: pytes
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(Path(__file__).parent)])
     with pytest.raises(ClusterError, match=r"(?s)could not start: ModuleNotFoundError: .*network_examples"):
         cluster.start()
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_a_node_that_cannot_be_pickled_leaves_nothing() -> None:
+    nodes = {"a": Scripted(), "b": Scripted((lambda: None,))}  # type: ignore[arg-type]
+    with pytest.raises(ClusterError, match="node 'b' cannot be sent to a process of its own"):
+        Cluster(nodes, processes=True).start()
 
 
 SCRIPT = """
@@ -913,67 +919,6 @@ def test_types_are_found_through_mixins_and_generic_classes() -> None:
     cluster = Cluster({"a": Concrete()})
     assert cluster._messages == tuple[int, Ping]
     assert cluster._saved == {"a": int}
-
-
-# ------------------------------------------------------------------------------------------------- merging of streams
-
-
-@st.composite
-def runs(draw: st.DrawFn) -> list[list[Event]]:
-    """Streams in which some events have their cause in another stream, at the same time or earlier."""
-    events: list[Event] = []
-    lengths = [0, 0, 0]
-    for _ in range(draw(st.integers(0, 20))):
-        stream = draw(st.integers(0, 2))
-        now = (events[-1].time_seconds if events else 0.0) + draw(st.sampled_from([0.0, 1.0]))
-        cause = draw(st.none() | st.sampled_from(events)) if events else None
-        number = stream * host.NUMBERS_PER_STREAM + lengths[stream]
-        lengths[stream] += 1
-        events.append(Event(number, now, Kind.SEND, str(stream), cause=None if cause is None else cause.number))
-    return [[event for event in events if event.node == str(stream)] for stream in range(3)]
-
-
-@given(runs(), st.data())
-def test_a_trace_is_a_consistent_cut_of_what_was_reported(streams: list[list[Event]], data: st.DataObject) -> None:
-    complete = {str(number): events for number, events in enumerate(streams)}
-    reported = {name: events[: data.draw(st.integers(0, len(events)))] for name, events in complete.items()}
-    trace = merge(reported, ("0", "1", "2"), final=False)
-    assert [event.time_seconds for event in trace] == sorted(event.time_seconds for event in trace)
-    numbers: dict[int, int] = {}
-    for stream, events in reported.items():
-        # Of each stream a beginning, as long as no cause is missing.
-        kept = trace.of(node=stream)
-        numbers |= {before.number: event.number for before, event in zip(events, kept, strict=False)}
-        assert len(kept) == len(events) or events[len(kept)].cause is not None
-    for number, event in enumerate(trace):
-        assert event.number == number
-        assert event.cause is None or event.cause < number
-    for event in (event for events in reported.values() for event in events if event.number in numbers):
-        expected = None if event.cause is None else numbers[event.cause]
-        assert trace[numbers[event.number]].cause == expected
-    assert len(merge(complete, ("0", "1", "2"), final=False)) == sum(map(len, streams))
-    assert len(merge(reported, ("0", "1", "2"), final=True)) == sum(map(len, reported.values()))
-
-
-def test_a_world_holds_what_the_trace_ended_with() -> None:
-    node = Scripted()
-    trace = Trace(
-        (
-            Event(0, 0.0, Kind.START, "a", None, state=node),
-            Event(1, 0.1, Kind.SEND, "a", 1, "b", cause=0),
-            Event(2, 0.1, Kind.SEND, "a", 2, "b", cause=0),
-            Event(3, 0.2, Kind.SAVE, "a", 5, cause=0),
-            Event(4, 0.2, Kind.SAVE, "a", 6, cause=0, note="unforced"),
-            Event(5, 0.3, Kind.LOSE, "b", 1, "a", cause=1, note="loss"),
-            Event(6, 0.4, Kind.CRASH, "a"),
-        ),
-        ("a", "b"),
-    )
-    world = world_of(trace)
-    assert world.nodes == {"a": None, "b": None}
-    assert world.saved == {"a": 5, "b": None}
-    assert world.in_flight == (("a", "b", 2),)
-    assert world_of(Trace(trace.events[:1], trace.names)).nodes["a"] is node
 
 
 # --------------------------------------------------------------------------------------------------- a whole protocol
