@@ -10,7 +10,7 @@ caller's loop.
 *One process each* (``processes=True``). A node is a process of the operating system. :meth:`Cluster.kill` is
 ``kill -9``, :meth:`Cluster.pause` is ``SIGSTOP``; what survives is what is on disk. This is the mode to measure in. The
 node must come from a module that can be imported, since the child does import it; it travels there pickled, through a
-pipe that only parent and child hold.
+pipe that only parent and child hold. The child does not run the parent's script, so that needs no guard.
 
 *All in one* (the default). The nodes share a thread, and everything else is the same: sockets, files, frames. They
 start in milliseconds. A kill closes the sockets and drops the node. A handler that never returns holds up all of them.
@@ -124,7 +124,8 @@ class Cluster:
         Where the durable values are kept; nodes recover from what they find there. None: a temporary folder, removed
         by `stop`.
     network
-        What is done to messages on top of the real network; latency is added. None: nothing.
+        What is done to messages on top of the real network; latency is added, which for a plain ``Link()`` is a
+        millisecond. None: nothing.
     clocks
         The clocks that are not true, by node. A true clock reads the time of the trace.
     messages, saved

@@ -141,6 +141,15 @@ def merge(streams: Mapping[str, Sequence[Event]], names: tuple[str, ...], *, fin
     final
         Whether no more events can come. If so, an event whose cause is in no stream is kept, without a cause. Otherwise
         it is left out with what follows it in its stream, so that the trace is a consistent cut.
+
+    Examples
+    --------
+    >>> send = Event(10, 0.1, Kind.SEND, "a", "hello", "b")
+    >>> receipt = Event(20, 0.2, Kind.DELIVER, "b", "hello", "a", cause=10)
+    >>> [event.cause for event in merge({"a": [send], "b": [receipt]}, ("a", "b"), final=False)]
+    [None, 0]
+    >>> len(merge({"a": [], "b": [receipt]}, ("a", "b"), final=False))
+    0
     """
     reported = {event.number for events in streams.values() for event in events}
     numbers: dict[int, int] = {}
