@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import textwrap
 from typing import Any
@@ -34,13 +35,15 @@ class Source:
         return {"text/html": f"{opening}<pre>{coloured}</pre></div>", "text/plain": self.text}
 
 
-def source(*objects: Any) -> Source:
+def source(*objects: Any, methods: bool = True) -> Source:
     """Return the source of classes, methods or functions, one after another.
 
     Parameters
     ----------
     *objects
         What to show; at least one.
+    methods
+        Whether to show the methods of classes; without them a dataclass is its fields.
 
     Raises
     ------
@@ -57,4 +60,16 @@ def source(*objects: Any) -> Source:
     """
     if not objects:
         raise ValueError("`objects` must name at least one class or function to show, got none")
-    return Source("\n".join(textwrap.dedent(inspect.getsource(thing)) for thing in objects))
+    texts = (textwrap.dedent(inspect.getsource(thing)) for thing in objects)
+    return Source("\n".join(text if methods else _without_methods(text) for text in texts))
+
+
+def _without_methods(text: str) -> str:
+    """Return the source of a class without the definitions in its body."""
+    (definition,) = ast.parse(text).body
+    lines = text.splitlines()
+    for member in reversed(definition.body if isinstance(definition, ast.ClassDef) else []):
+        if isinstance(member, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            first = min([member.lineno, *(decorator.lineno for decorator in member.decorator_list)])
+            del lines[first - 1 : member.end_lineno]
+    return "\n".join(lines).rstrip() + "\n"

@@ -69,7 +69,7 @@ presumption = Exercise(
         _BREAK_EVEN,
         relative_tolerance=0.01,
         mistakes={1 - _BREAK_EVEN: "That is the share of commits. The question asks for that of aborts."},
-        hint="Write down what a commit and an abort cost under each, messages and forces together; the lines cross once.",
+        hint="Write down what commit and abort cost under each, messages and forces together; the lines cross once.",
     ),
     right=(3 / 7, 0.4286),
     wrong=((4 / 7, "share of commits"), (0.5, "the lines cross")),

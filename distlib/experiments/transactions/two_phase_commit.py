@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from distlib.models.latency import Constant, Law
-from distlib.models.transactions.two_phase_commit import CommitTiming
+from distlib.models.transactions.two_phase_commit import CommitTiming, Cost
 from distlib.node import Node
 from distlib.protocols.transactions.two_phase_commit import (
     Acknowledge,
@@ -41,15 +41,17 @@ __all__ = [
     "Fate",
     "bank",
     "briefly",
-    "between_participants_and_coordinator",
     "commit_latencies",
+    "cost_of",
     "crash_points",
     "crashed_in_window",
+    "fate_cell",
     "fates",
     "hot_record",
     "in_doubt_seconds",
     "is_blocked",
     "lock_hold_seconds",
+    "measure_cost",
     "measure_fates",
     "participants_of",
     "pausing",
@@ -196,11 +198,11 @@ def briefly(message: Any) -> str:
 def state_label(node: Node[Any, Any]) -> tuple[str, str] | None:
     """Return what a figure writes on the lane of `node`, and in which tone, about its latest transaction."""
     tones = {State.PREPARED: "wait", State.COMMITTED: "good", State.ABORTED: "bad"}
+    if isinstance(node, Participant) and node.waiting:
+        return "in doubt, next one waits", "wait"
     if isinstance(node, Participant) and node.log.records:
         state = node.log.records[-1][1].state
         return ("in doubt" if state is State.PREPARED else state.value), tones[state]
-    if isinstance(node, Participant) and node.waiting:
-        return "waits for lock", "calm"
     if isinstance(node, Coordinator) and node.ballots:
         return "collecting", "calm"
     if isinstance(node, Coordinator) and node.log.records:
@@ -252,10 +254,17 @@ def _spans(trace: Trace, opening: Kind, opens: Any) -> list[float]:
     return spans
 
 
-def between_participants_and_coordinator(run: Run) -> int:
-    """Return how many messages went between coordinator and participants; the client's are left out."""
-    participants = set(participants_of({name: node for name, node in run.nodes.items() if node is not None}))
-    return sum(1 for event in run.trace.of(Kind.SEND) if {event.node, event.peer} & participants)
+def cost_of(trace: Trace, coordinator: str = "coordinator") -> Cost:
+    """Return the messages between coordinator and participants, and the forces; epochs at boot are left out."""
+    participants = {event.node for event in trace.of(Kind.START) if isinstance(event.state, Participant)}
+    sends = [event for event in trace.of(Kind.SEND) if {event.node, event.peer} & participants]
+    forced = [event.node for event in trace.of(Kind.SAVE) if event.note != "unforced"]
+    boots = len(trace.of(Kind.START, node=coordinator))
+    return Cost(
+        messages=len(sends),
+        participant_forces=sum(name in participants for name in forced),
+        coordinator_forces=forced.count(coordinator) - boots,
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ crash points
@@ -275,6 +284,13 @@ class Fate:
 
     state: str
     asked: bool = False
+
+
+def fate_cell(fate: Fate) -> tuple[str, str]:
+    """Return what a table says of a participant's end, and in which tone."""
+    tones = {"in doubt": "wait", "committed": "good", "aborted": "bad", "untouched": "calm"}
+    asked = ", asked" if fate.asked and fate.state != "in doubt" else ""
+    return fate.state + asked, tones[fate.state]
 
 
 def crash_points(timing: CommitTiming, nodes: Nodes, *, seed: int) -> list[str]:
@@ -304,7 +320,15 @@ def fates(
     return {name: _fate(log, bool(run.trace.of(Kind.TIMER, node=name))) for name, log in participant_logs(run.world)}
 
 
-def measure_fates(nodes: Nodes, *, crash_point: int, processes: bool = False, rounds: int = 3) -> dict[str, Fate]:
+def measure_cost(nodes: Nodes) -> Cost:
+    """Return what one transaction costs over real sockets, counted as :func:`cost_of` counts."""
+    names = participants_of(nodes)
+    with Cluster(nodes) as cluster:
+        trace = cluster.wait_until(lambda trace: _acknowledged(trace, names), 30)
+    return cost_of(trace)
+
+
+def measure_fates(nodes: Nodes, *, crash_point: int, processes: bool = False, rounds: int = 2) -> dict[str, Fate]:
     """Return how each participant ends over real sockets, as :func:`fates` does for a simulation.
 
     Parameters

@@ -244,7 +244,7 @@ class Coordinator(Node[CoordinatorMessage, CoordinatorLog]):
     """Aborted in this epoch without a record."""
 
     def on_start(self, saved: CoordinatorLog | None) -> Step[Self]:
-        log = saved or CoordinatorLog()
+        log = saved or self.log
         node = replace(self, log=replace(log, epoch=log.epoch + 1))
         effects: Effects = (Save(node.log),)
         for transaction, record in node.log.records:

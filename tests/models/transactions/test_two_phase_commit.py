@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_latency_grows_with_the_logarithm_of_the_participants_and_slowly_so() ->
         return commit_latency_mean(CommitTiming(count, Exponential(1.0))) - asymptote
 
     remainders = [remainder(10**power) for power in (2, 4, 8, 16)]
-    assert all(0 < later < earlier for earlier, later in zip(remainders, remainders[1:], strict=False))
+    assert all(0 < later < earlier for earlier, later in pairwise(remainders))
 
 
 def test_survival_and_quantile_are_inverse_and_start_after_the_forces() -> None:

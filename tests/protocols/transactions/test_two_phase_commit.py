@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from distlib.node import CancelTimer, Complete, Invoke, Outcome, Save, Send, SetTimer, World
+from distlib.broken.transactions.two_phase_commit import (
+    CoordinatorWithoutEpochs,
+    ForgetfulParticipant,
+    HastyCoordinator,
+    ImpatientParticipant,
+)
+from distlib.experiments.transactions.two_phase_commit import bank
+from distlib.models.latency import Constant, Exponential, LogNormal, Uniform
+from distlib.node import CancelTimer, Complete, Invoke, Node, Outcome, Save, Send, SetTimer, World
 from distlib.protocols.transactions.two_phase_commit import (
     Acknowledge,
     Begin,
@@ -28,9 +36,16 @@ from distlib.protocols.transactions.two_phase_commit import (
     client_is_told_the_truth,
     in_doubt,
     nobody_in_doubt,
+    outcomes,
+    participant_logs,
     total_balance,
     validity,
 )
+from distlib.runtimes.exploration import Verdict, explore
+from distlib.runtimes.faults import CrashAfterEffect, CrashRandomly, Link, Network, PartitionRandomly
+from distlib.runtimes.network import Cluster
+from distlib.runtimes.simulation import Run, simulate
+from distlib.runtimes.trace import Kind, Trace
 
 WORK: Work = frozenset({("p", frozenset({("a", -10)})), ("q", frozenset({("b", 10)}))})
 BOTH = frozenset({"p", "q"})
@@ -350,3 +365,159 @@ def test_a_client_told_the_opposite_is_noticed() -> None:
 def test_total_balance_adds_up_all_participants() -> None:
     nodes = {"p": participant("p", 70), "q": participant("q", 30)}
     assert total_balance(World(nodes, {"p": None, "q": None})) == 100
+
+
+# ------------------------------------------------------------------------------------------------- runs with faults
+
+SAFE = {"agreement": agreement, "validity": validity, "told": client_is_told_the_truth}
+
+
+@pytest.mark.parametrize("presumption", PRESUMPTIONS)
+def test_every_run_with_every_fault_at_once_agrees_and_ends_in_doubt_nowhere(presumption: Presumption) -> None:
+    for seed in range(12):
+        nodes = bank(4, transfer_count=5, coordinator=Coordinator(presumption), patience_seconds=0.2)
+        servers = [name for name in nodes if name != "client"]
+        faults = [
+            CrashRandomly(servers, time_to_failure=Exponential(3.0), time_to_repair=Exponential(0.3)),
+            PartitionRandomly(servers, time_to_partition=Exponential(4.0), time_to_heal=Exponential(0.4)),
+        ]
+        lossy = Link(LogNormal(0.01, 1.0), loss_probability=0.1, duplicate_probability=0.1)
+        run = simulate(
+            nodes,
+            seed=seed,
+            network=Network(lossy),
+            faults=faults,
+            save_latency=Uniform(0.0, 0.01),
+            until_seconds=30,
+            always=SAFE,
+        )
+        # The faults end here: what is left must now come to its end, and no money has been made or lost.
+        calm = simulate(nodes_after(run), seed=seed, network=Network(Link(Constant(0.01))), until_seconds=60)
+        assert nobody_in_doubt(calm.world), seed
+        assert total_balance(calm.world) == 4 * 1_000_000, seed
+
+
+def nodes_after(run: Run) -> dict[str, Node]:
+    """Return nodes that begin where a run ended: with the log that is on disk."""
+    logs = {name: saved for name, saved in run.saved.items() if saved is not None}
+    nodes = {name: node for name, node in bank(4).items() if name != "client"}
+    return {name: replace(node, log=logs[name]) if name in logs else node for name, node in nodes.items()}
+
+
+def test_coordinator_that_dies_after_its_requests_leaves_every_bank_in_doubt_until_it_is_back() -> None:
+    crash = CrashAfterEffect("coordinator", 5)
+    gone = simulate(bank(3), seed=1, faults=[crash], until_seconds=20)
+    assert [name for name, _ in in_doubt(gone.world)] == ["p1", "p2", "p3"]
+    back = simulate(bank(3), seed=1, faults=[replace(crash, restart_after_seconds=10.0)], until_seconds=20)
+    assert nobody_in_doubt(back.world)
+    assert outcomes(back.world) == {"t1": {State.ABORTED}}
+
+
+def test_participant_that_crashes_in_doubt_learns_the_commit_when_it_is_back() -> None:
+    run = simulate(bank(3), seed=1, faults=[CrashAfterEffect("p2", 2, restart_after_seconds=3.0)], until_seconds=20)
+    assert outcomes(run.world) == {"t1": {State.COMMITTED}}
+    assert [log.balances for _, log in participant_logs(run.world)] == [
+        (("account", 999_998),),
+        (("account", 1_000_001),),
+        (("account", 1_000_001),),
+    ]
+
+
+def test_same_seed_gives_the_same_trace_and_another_seed_another() -> None:
+    network = Network(Link(Exponential(0.001)))
+    first, again, other = (simulate(bank(3), seed=seed, network=network).trace for seed in (1, 1, 2))
+    assert first.events == again.events
+    assert first.events != other.events
+
+
+# --------------------------------------------------------------------------------------------------- every interleaving
+
+
+@pytest.mark.parametrize(
+    ("crashes", "states"),
+    [({}, 3_111), ({"coordinator": 1}, 18_696), ({"p1": 1}, 12_596)],
+    ids=["no crash", "coordinator crashes", "participant crashes"],
+)
+def test_agreement_validity_and_truth_hold_in_every_state(crashes: dict[str, int], states: int) -> None:
+    found = explore(
+        bank(2, retries=1),
+        messages="set",
+        crashes=crashes or 0,
+        always=SAFE,
+        sometimes={
+            "commits": lambda world: State.COMMITTED in outcomes(world).get("t1", ()),
+            "aborts": lambda world: State.ABORTED in outcomes(world).get("t1", ()),
+        },
+        record_history=True,
+    )
+    found.require_holds()
+    assert found.states == states
+
+
+@pytest.mark.parametrize("presumption", [Presumption.NOTHING, Presumption.COMMIT])
+def test_other_presumptions_are_as_safe(presumption: Presumption) -> None:
+    explore(
+        bank(2, retries=0, coordinator=Coordinator(presumption)),
+        messages="set",
+        crashes={"coordinator": 1},
+        always=SAFE,
+        record_history=True,
+    ).require_holds()
+
+
+def test_participants_block_while_the_coordinator_is_down_and_only_then() -> None:
+    goal = {"nobody in doubt": nobody_in_doubt}
+    down = explore(bank(2, retries=0), messages="set", crashes={"coordinator": 1}, eventually_possible=goal)
+    assert down.verdict is Verdict.VIOLATED
+    assert "nobody in doubt" in down.stuck
+    repaired = explore(
+        bank(2, retries=0), messages="set", crashes={"coordinator": 1}, eventually_possible=goal, repair=True
+    )
+    repaired.require_holds()
+    explore(bank(2, retries=0), messages="set", crashes={"p1": 1}, eventually_possible=goal).require_holds()
+
+
+BROKEN = {
+    "tells before it saves": (bank(2, retries=1, coordinator=HastyCoordinator()), {"coordinator": 1}),
+    "votes without saving": (bank(2, retries=1, participant_class=ForgetfulParticipant), {"p1": 1}),
+    "gives up waiting": (bank(2, retries=1, participant_class=ImpatientParticipant), 0),
+    "begins what it does not know": (bank(2, retries=1, coordinator=CoordinatorWithoutEpochs()), {"coordinator": 1}),
+}
+
+
+@pytest.mark.parametrize("mistake", BROKEN)
+def test_explorer_catches_each_broken_variant(mistake: str) -> None:
+    nodes, crashes = BROKEN[mistake]
+    found = explore(nodes, messages="set", crashes=crashes, always={"agreement": agreement})
+    assert set(found.violations) == {"agreement"}
+
+
+def test_telling_before_saving_hides_while_handlers_are_atomic() -> None:
+    nodes, crashes = BROKEN["tells before it saves"]
+    explore(
+        nodes, messages="set", crashes=crashes, always={"agreement": agreement}, crash_between_effects=False
+    ).require_holds()
+
+
+# ------------------------------------------------------------------------------------------------------- over sockets
+
+
+def test_killed_coordinator_leaves_processes_in_doubt_and_resolves_them_when_restarted() -> None:
+    nodes = bank(2, patience_seconds=0.2)
+
+    def sure(trace: Trace) -> bool:
+        states = [trace.states(name)[-1][1] for name in ("p1", "p2")]
+        return all(node is not None and node.log.records[-1][1].state is not State.PREPARED for node in states)
+
+    def asked_twice(trace: Trace) -> bool:
+        return all(len(trace.of(Kind.TIMER, node=name)) >= 2 for name in ("p1", "p2"))
+
+    cluster = Cluster(nodes, processes=True)
+    cluster.kill_after("coordinator", 4)
+    with cluster:
+        cluster.wait_until(asked_twice, 30)
+        assert [name for name, _ in in_doubt(cluster.world)] == ["p1", "p2"]
+        cluster.restart("coordinator")
+        cluster.wait_until(sure, 30)
+        assert agreement(cluster.world)
+        assert nobody_in_doubt(cluster.world)
