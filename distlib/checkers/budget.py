@@ -33,12 +33,12 @@ class Budget:
         How much memory all searches together may hold, by their own estimates, which are on the high side.
     """
 
-    def __init__(self, configurations: float, seconds: float | None, byte_count: float) -> None:
+    def __init__(self, configurations: int, seconds: float | None, byte_count: int) -> None:
         self.configurations = configurations
         self.byte_count = byte_count
         self._deadline = inf if seconds is None else time.monotonic() + seconds
 
-    def limited(self, configurations: float) -> Budget:
+    def limited(self, configurations: int) -> Budget:
         """Return a budget for a part of the work: at most so many configurations, the same deadline and memory."""
         part = Budget(min(configurations, self.configurations), None, self.byte_count)
         part._deadline = self._deadline

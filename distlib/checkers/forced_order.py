@@ -8,8 +8,8 @@ shows its value. Where values are distinct, so that each has one origin, such pa
 one that goes almost straight ahead. That distinct values make the problem tractable is due to Gibbons and Korach
 (1997, section 4) for registers; for queues see Bouajjani, Emmi, Enea and Hamza (2015).
 
-Each function yields pairs (i, j) of positions in a sequence of operations, which is sorted by `invoked` and has none
-that is FAIL. An operation that is not OK may have taken effect or not. The promise is:
+**Pairs.** A function `forced_…_order` yields pairs (i, j) of positions in a sequence of operations, which is sorted by
+`invoked` and has none that is FAIL. An operation that is not OK may have taken effect or not. The promise is:
 
     If there is a legal order, there is one in which, for every pair (i, j), operation i takes effect before operation j
     or j does not take effect.
@@ -17,6 +17,11 @@ that is FAIL. An operation that is not OK may have taken effect or not. The prom
 It is one order for all pairs. So a pair (j, j) says that j does not take effect: because it cannot, or, for an
 operation that nobody knows the outcome of, because nobody saw its effect. Any part of the pairs keeps the promise. So
 what is costly to find is left out, and so is what real time says anyway.
+
+**Visits.** A function `…_visits` returns what must happen while the object is in a state that no legal order enters
+twice: which operations must take effect before it leaves the state, because they are possible in no other; and which
+are the only ones by which it can leave, because of what was seen later. The former keeps together a write and its
+reads, which Gibbons and Korach call a cluster.
 
 References
 ----------
@@ -27,22 +32,93 @@ References
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, islice, pairwise
+from collections.abc import Collection, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, islice, pairwise, takewhile
 from math import inf
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from distlib.checkers.history import UNOBSERVED, Operation
 from distlib.node import Outcome
 
-__all__ = ["Pairs", "forced_queue_order", "forced_register_order", "forced_set_order", "forced_text_order"]
+__all__ = [
+    "Pairs",
+    "Visit",
+    "Visits",
+    "forced_queue_order",
+    "forced_register_order",
+    "forced_set_order",
+    "forced_text_order",
+    "register_visits",
+    "text_visits",
+]
 
 Pair: TypeAlias = tuple[int, int]
 Pairs: TypeAlias = Iterable[Pair]
 """Pairs of positions in a sequence of operations: the first takes effect before the second."""
 
-_PAIR_COUNT: Final = 32
+
+class Visit(NamedTuple):
+    """What must happen while the object is in a state that it is in only once."""
+
+    needed: Sequence[int]
+    """The operations that must take effect before it leaves the state; one of them may be what leaves it."""
+    exits: Collection[int] | None = None
+    """The only operations that may leave the state; None for any."""
+
+
+Visits: TypeAlias = Mapping[Hashable, Visit]
+"""By state."""
+
+_PAIR_COUNT: Final = 64
 """How many others are related to one operation at most, so that bad input takes not much longer than good."""
+
+
+class _Register:
+    """What the operations on a register say of its values.
+
+    Attributes
+    ----------
+    origins
+        By value: the operations that may set it.
+    changes
+        The operations that set a value if they take effect.
+    needs
+        Pairs (operation, value): the operation is possible only while the register holds the value.
+    seen
+        The values that some operation may tell from others.
+    """
+
+    def __init__(self, operations: Sequence[Operation], initial: Hashable) -> None:
+        self.initial = initial
+        self.origins: dict[Hashable, list[int]] = {}
+        self.changes: list[int] = []
+        self.needs: list[tuple[int, Hashable]] = []
+        self.seen: set[Hashable] = set()
+        for index, operation in enumerate(operations):
+            name, *arguments = _arguments(operation)
+            if name == "read":
+                if operation.outcome is Outcome.OK and operation.result is not UNOBSERVED:
+                    self.needs.append((index, operation.result))
+            elif operation.result is not False:
+                self._add_change(index, operation, *arguments)
+        self.seen.update(value for _, value in self.needs)
+
+    def _add_change(self, index: int, operation: Operation, *values: Hashable) -> None:
+        """Add a write of the value, or a comparison with the first value that did not fail."""
+        self.origins.setdefault(values[-1], []).append(index)
+        is_write = len(values) == 1
+        # A comparison whose result nobody saw, and which did take effect, may have changed nothing.
+        is_change = is_write or operation.result is True or operation.outcome is Outcome.UNKNOWN
+        if is_change:
+            self.changes.append(index)
+        if not is_write:
+            self.seen.add(values[0])
+            if is_change:
+                self.needs.append((index, values[0]))
+
+    def occurs_once(self, value: Hashable) -> bool:
+        """Say whether the register cannot come to hold this value more than once."""
+        return len(self.origins.get(value, ())) + (value == self.initial) <= 1
 
 
 def forced_register_order(operations: Sequence[Operation], initial: Hashable) -> Iterator[Pair]:
@@ -51,68 +127,49 @@ def forced_register_order(operations: Sequence[Operation], initial: Hashable) ->
     Whoever needs a value comes after its only origin. Nothing that sets another value comes between the two. An
     operation that may have happened, and that sets a value which nobody saw, might as well not have.
     """
-    origins: dict[Hashable, list[int]] = {}
-    needs: list[tuple[int, Hashable]] = []
-    changes: list[int] = []
-    compared: set[Hashable] = set()
-    for index, operation in enumerate(operations):
-        asked = _arguments(operation)
-        if asked[0] == "read":
-            if operation.outcome is Outcome.OK and operation.result is not UNOBSERVED:
-                needs.append((index, operation.result))
+    register = _Register(operations, initial)
+    timeline = _Timeline(operations, register.changes)
+    latest: dict[Hashable, float] = {}
+    for index, value in register.needs:
+        latest[value] = min(latest.get(value, inf), operations[index].latest)
+    for index, value in register.needs:
+        if not register.occurs_once(value):
             continue
-        if operation.result is False:
-            continue
-        origins.setdefault(asked[-1], []).append(index)
-        # A comparison whose result nobody saw, and which did take effect, may have changed nothing.
-        if asked[0] == "write" or operation.result is True or operation.outcome is Outcome.UNKNOWN:
-            changes.append(index)
-        if asked[0] == "compare_and_set":
-            compared.add(asked[1])
-            if index in changes[-1:]:
-                needs.append((index, asked[1]))
-    yield from _register_origins(operations, initial, origins, needs, changes)
+        source = next(iter(register.origins.get(value, ())), None)
+        if source is not None:
+            yield source, index
+        elif value != initial:
+            yield index, index
+        if operations[index].outcome is Outcome.OK:
+            yield from _register_between(operations, timeline, source, index, latest[value])
+    # What may have failed to compare may have met any value.
     if not any(operation.result is False for operation in operations):
-        seen = {value for _, value in needs} | compared
-        for index in changes:
-            if operations[index].outcome is Outcome.UNKNOWN and _arguments(operations[index])[-1] not in seen:
+        for index in register.changes:
+            if operations[index].outcome is Outcome.UNKNOWN and _arguments(operations[index])[-1] not in register.seen:
                 yield index, index
 
 
-def _register_origins(
-    operations: Sequence[Operation],
-    initial: Hashable,
-    origins: Mapping[Hashable, Sequence[int]],
-    needs: Sequence[tuple[int, Hashable]],
-    changes: Sequence[int],
+def _register_between(
+    operations: Sequence[Operation], timeline: _Timeline, source: int | None, need: int, latest: float
 ) -> Iterator[Pair]:
-    """Yield that each operation in `needs` comes after the only origin of its value, with no change between them."""
-    timeline = _Timeline(operations, changes)
-    latest: dict[Hashable, float] = {}
-    for index, value in needs:
-        latest[value] = min(latest.get(value, inf), operations[index].latest)
-    for index, value in needs:
-        sources = origins.get(value, ())
-        if len(sources) + (value == initial) > 1:
-            continue
-        required = operations[index].outcome is Outcome.OK
-        if value == initial:
-            if required:
-                for other in timeline.invoked_in(-inf, operations[index].latest, {index}):
-                    yield index, other
-        elif not sources:
-            yield index, index
-        else:
-            source = sources[0]
-            yield source, index
-            if required:
-                written = min(operations[source].latest, latest[value])
-                for other in timeline.invoked_in(written, operations[index].latest, {source, index}):
-                    yield index, other
-                for other in timeline.completed_in(
-                    operations[source].invoked, operations[index].invoked, {source, index}
-                ):
-                    yield other, source
+    """Yield that no change comes between the origin of a value, at the latest when it was seen, and what needs it."""
+    here = operations[need]
+    since = -inf if source is None else min(operations[source].latest, latest)
+    for other in timeline.invoked_in(since, here.latest, {source, need}):
+        yield need, other
+    if source is not None:
+        for other in timeline.completed_in(operations[source].invoked, here.invoked, {source, need}):
+            yield other, source
+
+
+def register_visits(operations: Sequence[Operation], initial: Hashable) -> Visits:
+    """Return the operations that need a value which the register holds only once."""
+    register = _Register(operations, initial)
+    needed: dict[Hashable, list[int]] = {}
+    for index, value in register.needs:
+        if operations[index].outcome is Outcome.OK and register.occurs_once(value):
+            needed.setdefault(value, []).append(index)
+    return {value: Visit(indices) for value, indices in needed.items()}
 
 
 def forced_text_order(operations: Sequence[Operation], initial: str) -> Iterator[Pair]:
@@ -121,35 +178,65 @@ def forced_text_order(operations: Sequence[Operation], initial: str) -> Iterator
     A text that falls apart into written ones in one way only tells the order of them all. What it does not contain was
     written later than the get, or before the put that it begins with.
     """
-    origin = {_arguments(operation)[1]: index for index, operation in enumerate(operations) if _writes(operation)}
-    if len(origin) < sum(map(_writes, operations)) or "" in origin or initial:
+    writes = [index for index, operation in enumerate(operations) if _writes(operation)]
+    timeline = _Timeline(operations, writes)
+    used: set[int] = set()
+    all_understood = not initial
+    for get, ways, pieces in _understood(operations, initial):
+        if ways == 1:
+            used.update(pieces)
+            yield from pairwise([*pieces, get])
+            yield from _text_absent(operations, timeline, pieces, get)
+        elif ways == 0:
+            yield get, get
+        all_understood &= ways == 1
+    # Whatever may have happened and was not seen, although all that was read is understood, might as well not have.
+    for index in writes if all_understood and _are_distinct(operations) else ():
+        if index not in used and operations[index].outcome is Outcome.UNKNOWN:
+            yield index, index
+
+
+def text_visits(operations: Sequence[Operation], initial: str) -> Visits:
+    """Return, for each text that comes about in one way only, its gets and the writes that lead on to longer ones."""
+    needed: dict[Hashable, list[int]] = {}
+    exits: dict[Hashable, set[int]] = {}
+    last: Sequence[int] = ()
+    for get, ways, pieces in _understood(operations, initial):
+        if ways != 1:
+            continue
+        text = str(operations[get].result)
+        needed.setdefault(text, []).append(get)
+        # What it has in common with the text before it has been seen to.
+        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(last, pieces, strict=False)))
+        end = sum(len(_arguments(operations[piece])[1]) for piece in pieces[:common])
+        for piece in pieces[common:]:
+            name, written = _arguments(operations[piece])
+            if name == "append":
+                exits.setdefault(text[:end], set()).add(piece)
+            end += len(written)
+        last = pieces
+    return {text: Visit(needed.get(text, ()), exits.get(text)) for text in {**needed, **exits}}
+
+
+def _are_distinct(operations: Sequence[Operation]) -> bool:
+    """Say whether all texts that were written are distinct and none is empty."""
+    texts = [_arguments(operation)[1] for operation in operations if _writes(operation)]
+    return len(set(texts)) == len(texts) and "" not in texts
+
+
+def _understood(operations: Sequence[Operation], initial: str) -> Iterator[tuple[int, int, list[int]]]:
+    """Yield each get, in how many ways its text comes about, and the writes of the only one; nothing if unclear."""
+    if initial or not _are_distinct(operations):
         return
+    parser = _Parser(operations)
     gets = [
         index
         for index, operation in enumerate(operations)
-        if not _writes(operation) and operation.outcome is Outcome.OK
+        if not _writes(operation) and operation.outcome is Outcome.OK and operation.result is not UNOBSERVED
     ]
-    gets = [index for index in gets if operations[index].result is not UNOBSERVED]
-    parser = _Parser(operations, origin)
-    timeline = _Timeline(operations, origin.values())
-    used: set[int] = set()
-    all_understood = True
     # In the order of the texts, each begins as the one before it, as a rule; the parser goes on from there.
     for get in sorted(gets, key=lambda index: str(operations[index].result)):
-        ways, pieces = parser.parse(str(operations[get].result))
-        if ways == 0:
-            yield get, get
-        if ways != 1:
-            all_understood = False
-            continue
-        used.update(pieces)
-        yield from pairwise([*pieces, get])
-        yield from _text_absent(operations, timeline, pieces, get)
-    # Whatever may have happened and was not seen, although every text that was read is understood, might as well not
-    # have.
-    for index in origin.values() if all_understood else ():
-        if index not in used and operations[index].outcome is Outcome.UNKNOWN:
-            yield index, index
+        yield get, *parser.parse(str(operations[get].result))
 
 
 def _writes(operation: Operation) -> bool:
@@ -178,10 +265,11 @@ class _Parser:
     has in common.
     """
 
-    def __init__(self, operations: Sequence[Operation], origin: Mapping[str, int]) -> None:
-        self._origin = origin
-        self._is_put = {index for index in origin.values() if _arguments(operations[index])[0] == "put"}
-        self._lengths = sorted({len(text) for text in origin})
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        writes = [index for index, operation in enumerate(operations) if _writes(operation)]
+        self._origin = {_arguments(operations[index])[1]: index for index in writes}
+        self._is_put = {index for index in writes if _arguments(operations[index])[0] == "put"}
+        self._lengths = sorted({len(text) for text in self._origin})
         self._text = ""
         self._ways = [1]
         self._last = [-1]
@@ -345,12 +433,12 @@ class _Timeline:
         self._by_completion = sorted(completed, key=lambda index: operations[index].latest)
         self._completed = [operations[index].latest for index in self._by_completion]
 
-    def invoked_in(self, after: float, until: float, but: Container[int] = ()) -> Iterator[int]:
+    def invoked_in(self, after: float, until: float, but: Container[int | None] = ()) -> Iterator[int]:
         """Return operations invoked in (after, until] that are not in `but`, those invoked last first."""
         found = self._by_invocation[bisect_right(self._invoked, after) : bisect_right(self._invoked, until)]
         return islice((index for index in reversed(found) if index not in but), _PAIR_COUNT)
 
-    def completed_in(self, since: float, before: float, but: Container[int] = ()) -> Iterator[int]:
+    def completed_in(self, since: float, before: float, but: Container[int | None] = ()) -> Iterator[int]:
         """Return operations that are OK, completed in [since, before) and not in `but`, the first of them first."""
         found = self._by_completion[bisect_left(self._completed, since) : bisect_left(self._completed, before)]
         return islice((index for index in found if index not in but), _PAIR_COUNT)

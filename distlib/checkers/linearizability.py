@@ -10,8 +10,8 @@ section 2). An operation whose outcome is unknown may take effect at any time af
 
 - LINEARIZABLE, with a *witness*: an order, which is replayed on the model before it is handed out.
 - NOT_LINEARIZABLE, with a *conflict*: as few operations as possible that cannot be ordered.
-- UNKNOWN, if the budget ran out first. To decide is NP-complete (Gibbons and Korach 1997, section 3), so some budget
-  always will; here it is configurations, memory and, if asked for, time.
+- UNKNOWN, if the budget ran out first. To decide is NP-complete (Gibbons and Korach 1997), so some budget always
+  will; here it is configurations, memory and, if asked for, time.
 
 **Objects are checked side by side.** Where a model has independent objects, each gets a turn, and every round of turns
 is twice as long as the one before. One bad key is often cheap to refute while others are costly to prove right.
@@ -40,7 +40,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from itertools import accumulate
@@ -97,12 +97,12 @@ class Verdict:
     """
 
     judgement: Judgement
-    history: History
+    history: History = field(repr=False)
     witness: tuple[Operation, ...] = ()
     conflict: tuple[Operation, ...] = ()
     longest_prefixes: tuple[tuple[Operation, ...], ...] = ()
     key: Hashable = None
-    part: History | None = None
+    part: History | None = field(default=None, repr=False)
     exhausted: str = ""
     configuration_count: int = 0
 
@@ -150,15 +150,15 @@ def check_linearizable(
     model
         The object that they are to have seen: see :mod:`distlib.checkers.sequential_models`.
     budget_configurations
-        How many configurations may be explored, about 100,000 a second; at least 1. A refutation is explained within as
-        many again.
+        How many configurations may be explored, at least 1. A second is enough for some 50,000.
     budget_seconds
         For how long, above 0; None for any time. With a number, the answer depends on the machine.
     budget_bytes
-        How much memory may be held, in bytes, at least 1. It is estimated, as about 250 a configuration and 500 a state
-        plus the state itself; memory that several states share counts for each of them.
+        How much memory may be held, in bytes, at least 1. It is estimated: about 3,000 an operation, 250 a
+        configuration, and 500 a state besides the state itself. What a state refers to is not counted.
     explain
-        Whether to look for a conflict and for the longest prefixes.
+        Whether to look for a conflict and for the longest prefixes if the history is not linearizable. That may take as
+        much of each budget again.
 
     Returns
     -------
@@ -255,8 +255,8 @@ def is_linearization(order: Sequence[Operation], history: History, model: Model)
 def linearizable(model: Model, *, budget_configurations: int = 100_000) -> Callable[[World], bool]:
     """Return an invariant: the history that the clients of a world have recorded so far is linearizable.
 
-    Explored as a property that always holds, it judges all histories of a small instance. Histories are judged once
-    each, and the most recent 65,536 are remembered.
+    Explored as a property that always holds, it judges all histories of a small instance. The runtime must be told to
+    keep the history, and an empty one is linearizable. Each is judged once; the most recent 65,536 are remembered.
 
     Parameters
     ----------
@@ -303,12 +303,13 @@ class _Race:
         }
         self._model, self._budget = model, budget
         self._searches: dict[Hashable, Search] = {}
+        self._finished_count = 0
         self.orders: list[list[Operation]] = []
 
     @property
     def configuration_count(self) -> int:
         """How many configurations were explored, of all objects."""
-        return sum(search.configuration_count for search in self._searches.values())
+        return self._finished_count + sum(search.configuration_count for search in self._searches.values())
 
     def run(self) -> tuple[Hashable, list[Operation]] | None:
         """Return the key and the operations of an object that has no legal order; None once each has one."""
@@ -324,10 +325,12 @@ class _Race:
                 if answer is None:
                     left.append(key)
                     continue
-                self._searches[key].forget()
+                search = self._searches.pop(key)
+                search.forget()
+                self._finished_count += search.configuration_count
                 if not answer:
                     return key, operations
-                self.orders.append([operations[index] for index in self._searches[key].witness or ()])
+                self.orders.append([operations[index] for index in search.witness or ()])
             open_keys = left
             quota *= 2
         return None

@@ -24,6 +24,7 @@ holds: what was taken of a *group* of them is its first so many.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -32,13 +33,19 @@ from math import inf
 from typing import Final, NamedTuple, TypeAlias
 
 from distlib.checkers.budget import Budget
+from distlib.checkers.forced_order import Pairs, Visits
 from distlib.checkers.history import Operation
 from distlib.checkers.sequential_models import Model
 from distlib.node import Outcome
 
-__all__ = ["Entry", "Group", "Layout", "Wait", "Window", "lay_out"]
+__all__ = ["Entry", "Group", "Layout", "Stay", "Wait", "Window", "lay_out"]
 
+_OPERATION_BYTES: Final = 3000
+"""What an operation takes here, on the high side: its interval, its entry, its places in tables."""
+_PAIR_BYTES: Final = 100
 _REFERENCE_BYTES: Final = 8
+_BATCH_COUNT: Final = 1024
+"""How many pairs are read between two looks at the budget."""
 
 
 @dataclass
@@ -66,7 +73,7 @@ def lay_out(
     model
         The object.
     budget
-        What the windows' memory is taken off.
+        What its memory is taken off.
     strict
         Which of the operations that are OK are required, as indices; None for all.
 
@@ -75,24 +82,47 @@ def lay_out(
     BudgetExhaustedError
         If the budget is spent.
     """
-    intervals = _narrow(operations, model, budget, strict)
-    return None if intervals is None else Layout(intervals, model, budget)
-
-
-def _narrow(
-    operations: Sequence[Operation], model: Model, budget: Budget, strict: Collection[int] | None
-) -> list[_Interval] | None:
-    """Return the intervals, as narrow as the forced order makes them; None if one of a required operation is empty.
-
-    Operations that need not be taken are left out if they cannot be, or if that would change nothing.
-    """
+    bytes_before = budget.byte_count
+    budget.spend(byte_count=_OPERATION_BYTES * len(operations))
     intervals = [
         _Interval(index, operation, operation.invoked, operation.latest, required, set(), set())
         for index, operation in enumerate(operations)
         if (required := operation.outcome is Outcome.OK and (strict is None or index in strict))
+        # What observes and need not be taken would change nothing.
         or not model.observes(operation.operation, operation.result)
     ]
-    impossible = _tie(intervals, model, budget)
+    # The model is to assume no more of an optional operation than that it may take effect at some time.
+    assumed = [one.operation if one.required else replace(one.operation, outcome=Outcome.UNKNOWN) for one in intervals]
+    impossible = _tie(intervals, model.forced(assumed), budget)
+    kept = _narrow(intervals, impossible)
+    if kept is None:
+        budget.byte_count = bytes_before
+        return None
+    layout = Layout([intervals[number] for number in kept], model, budget)
+    layout.add_visits(model.visits(assumed), intervals, budget)
+    layout.byte_count = bytes_before - budget.byte_count
+    return layout
+
+
+def _tie(intervals: Sequence[_Interval], pairs: Pairs, budget: Budget) -> set[int]:
+    """Tie the intervals by the forced order. Return those operations that it says do not take effect."""
+    impossible: set[int] = set()
+    for count, (first, second) in enumerate(pairs):
+        if first == second:
+            impossible.add(second)
+        else:
+            intervals[second].before.add(first)
+            intervals[first].after.add(second)
+        if count % _BATCH_COUNT == 0:
+            budget.spend(byte_count=_PAIR_BYTES * _BATCH_COUNT)
+    return impossible
+
+
+def _narrow(intervals: Sequence[_Interval], impossible: Collection[int]) -> list[int] | None:
+    """Make the intervals as narrow as their ties say. Return the positions of those in which something can take effect.
+
+    Return None if nothing can in one that is required. The ties of those returned are renumbered among themselves.
+    """
     order = _topological_order(intervals, impossible)
     for number in reversed(order):
         for first in intervals[number].before if intervals[number].required else ():
@@ -104,26 +134,13 @@ def _narrow(
     possible = {number for number in order if intervals[number].earliest <= intervals[number].latest}
     if any(interval.required and number not in possible for number, interval in enumerate(intervals)):
         return None
-    return _select(intervals, possible)
-
-
-def _tie(intervals: Sequence[_Interval], model: Model, budget: Budget) -> set[int]:
-    """Tie the intervals by the forced order. Return those operations that it says do not take effect."""
-    impossible: set[int] = set()
-    # The model is to assume no more of an optional operation than that it may take effect at some time.
-    assumed = [
-        interval.operation if interval.required else replace(interval.operation, outcome=Outcome.UNKNOWN)
-        for interval in intervals
-    ]
-    for count, (first, second) in enumerate(model.forced(assumed)):
-        if first == second:
-            impossible.add(second)
-        else:
-            intervals[second].before.add(first)
-            intervals[first].after.add(second)
-        if count % 1024 == 0:
-            budget.spend()
-    return impossible
+    kept = sorted(possible)
+    renumbered = {old: new for new, old in enumerate(kept)}
+    for number in kept:
+        ties = intervals[number]
+        ties.before = {renumbered[first] for first in ties.before if first in renumbered}
+        ties.after = {renumbered[second] for second in ties.after if second in renumbered}
+    return kept
 
 
 def _topological_order(intervals: Sequence[_Interval], impossible: Collection[int]) -> list[int]:
@@ -141,19 +158,6 @@ def _topological_order(intervals: Sequence[_Interval], impossible: Collection[in
             if waiting[second] == 0 and second not in impossible:
                 ready.append(second)
     return order
-
-
-def _select(intervals: Sequence[_Interval], kept: Collection[int]) -> list[_Interval]:
-    """Return the intervals at these positions, with their ties renumbered."""
-    number = {old: new for new, old in enumerate(sorted(kept))}
-    return [
-        replace(
-            intervals[old],
-            before={number[first] for first in intervals[old].before if first in number},
-            after={number[second] for second in intervals[old].after if second in number},
-        )
-        for old in number
-    ]
 
 
 Wait: TypeAlias = tuple[tuple[int, int], ...]
@@ -194,6 +198,15 @@ class Window(NamedTuple):
     """So many of the groups, which are sorted by `earliest`, have a member that is invoked by now."""
 
 
+class Stay(NamedTuple):
+    """What is demanded while the object is in a state that occurs only once."""
+
+    needed: tuple[tuple[int, int, int], ...] = ()
+    """The operations that must be taken before it is left, each as (index, position, bit)."""
+    exits: frozenset[int] | None = None
+    """The indices of the only operations that may leave it; None for any."""
+
+
 class Layout:
     """The windows of all positions, and the bits that a configuration is made of.
 
@@ -207,10 +220,12 @@ class Layout:
         The operations without a deadline.
     kinds
         The distinct pairs of an operation and a result.
+    stays
+        By state, for some of those that occur only once: what is demanded while in it.
     slot_count
         How many bits the required operations use.
     byte_count
-        What the windows take, which has been taken off the budget.
+        How much memory it takes, which has been taken off the budget.
     """
 
     def __init__(self, intervals: Sequence[_Interval], model: Model, budget: Budget) -> None:
@@ -233,8 +248,22 @@ class Layout:
         self._wait = self._waits()
         self.closing = [(self._bit[number], intervals[number].required) for number in ending]
         self.groups = self._grouped()
+        self.stays: dict[Hashable, Stay] = {}
         self.byte_count = 0
         self.windows = self._windows(opening, budget)
+
+    def add_visits(self, visits: Visits, tied: Sequence[_Interval], budget: Budget) -> None:
+        """Take over what is demanded while in some states, by operations that are positions in `tied`."""
+        places = {
+            interval.index: (interval.index, self._position[number], self._bit[number])
+            for number, interval in enumerate(self._intervals)
+            if interval.required
+        }
+        for state, visit in visits.items():
+            needed = tuple(places[tied[number].index] for number in visit.needed if tied[number].required)
+            exits = None if visit.exits is None else frozenset(tied[number].index for number in visit.exits)
+            self.stays[state] = Stay(needed, exits)
+            budget.spend(byte_count=sys.getsizeof(state))
 
     def _opening(self) -> list[list[int]]:
         """Return by position the operations with a deadline that become possible there."""
@@ -329,7 +358,6 @@ class Layout:
                 )
             )
             is_open.remove(number)
-            self.byte_count += _REFERENCE_BYTES * len(entries)
             budget.spend(byte_count=_REFERENCE_BYTES * len(entries))
         return windows
 

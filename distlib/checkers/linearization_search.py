@@ -15,6 +15,8 @@ were taken, and the state. What else is cut off:
   for a write that happens to leave the state as it is, because it may be needed later. So it takes the model to say
   which operations observe.
 - An optional operation that leaves the state as it is is left out.
+- A state that does not come back is not left before all is taken that needs it, and not in a way that what was seen
+  later excludes.
 
 The search goes depth first, with a stack of its own. What completes first is tried first, because an order that was
 possible in reality tends to be close to this one. It can be done in portions, so that several searches can take turns.
@@ -34,16 +36,19 @@ from typing import Final, TypeAlias
 
 from distlib.checkers.budget import Budget
 from distlib.checkers.history import Operation
-from distlib.checkers.linearization_layout import Wait, lay_out
+from distlib.checkers.linearization_layout import Stay, Wait, lay_out
 from distlib.checkers.sequential_models import Model
 
 __all__ = ["Search"]
 
 _CONFIGURATION_BYTES: Final = 250
-"""What a remembered configuration takes, on the high side: a number, its entry in a dictionary, a set of bits."""
+"""What a remembered configuration takes besides its bits, on the high side: a number and its entry in a dictionary."""
+_FRAME_BYTES: Final = 600
+"""What a configuration on the way to the current one takes: its moves, of which some are left to try."""
 _STATE_BYTES: Final = 500
 """What a state takes besides itself: its number, its entry in a dictionary, the table of its steps."""
 _STEP_BYTES: Final = 150
+_ANY_STAY: Final = Stay()
 _BATCH_COUNT: Final = 64
 """How many configurations are explored between two looks at the budget."""
 
@@ -92,6 +97,7 @@ class Search:
         self._states: list[Hashable] = []
         self._numbers: dict[Hashable, int] = {}
         self._steps: list[dict[int, tuple[int, ...]]] = []
+        self._stays: list[Stay] = []
         self._byte_count = 0
         # Each frame holds the moves left to try and the length of the path that they go on from.
         self._stack: list[tuple[Iterator[tuple[_Configuration, int]], int]] = []
@@ -140,13 +146,14 @@ class Search:
         self._byte_count = 0
         self._stack, self._visited, self._states, self._numbers, self._steps = [], {}, [], {}, []
 
-    def _explore(self, end: float) -> bool | None:
+    def _explore(self, end: int) -> bool | None:
         """Go on, depth first, until the configurations explored are `end` in number."""
         while self._stack:
             moves, length = self._stack[-1]
             move = next(moves, None)
             if move is None:
                 self._stack.pop()
+                self._byte_count -= _FRAME_BYTES
                 continue
             configuration, index = move
             del self._path[length:]
@@ -159,7 +166,7 @@ class Search:
             if self._is_dominated(settled):
                 continue
             self.configuration_count += 1
-            self._byte_count += _CONFIGURATION_BYTES
+            self._byte_count += _CONFIGURATION_BYTES + _FRAME_BYTES + settled[2].bit_length() // 4
             self._stack.append((self._moves(settled), len(self._path)))
             if self.configuration_count >= end:
                 return None
@@ -208,6 +215,20 @@ class Search:
 
     def _moves(self, configuration: _Configuration) -> Iterator[tuple[_Configuration, int]]:
         """Yield the configurations that may come next, each with the index of what was taken, -1 for nothing."""
+        position, bits, _, state = configuration
+        moves = self._candidates(configuration)
+        needed, exits = self._stays[state]
+        left = {index for index, other, bit in needed if other >= position and not bits & bit}
+        if not left and exits is None:
+            return moves
+        return (
+            (after, index)
+            for after, index in moves
+            if after[3] == state or (left <= {index} and (exits is None or index in exits))
+        )
+
+    def _candidates(self, configuration: _Configuration) -> Iterator[tuple[_Configuration, int]]:
+        """Yield what may come next as far as windows and steps go."""
         position, bits, taken, state = configuration
         window = self._layout.windows[position]
         if not self._layout.closing[position][1]:
@@ -253,6 +274,7 @@ class Search:
             number = self._numbers[state] = len(self._states)
             self._states.append(state)
             self._steps.append({})
+            self._stays.append(self._layout.stays.get(state, _ANY_STAY))
             self._byte_count += _STATE_BYTES + sys.getsizeof(state)
         return number
 

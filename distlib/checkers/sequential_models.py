@@ -3,13 +3,13 @@
 Theory of operation
 -------------------
 A :class:`Model` is data. Its `step` says which states an operation with its result can lead to: none if the object
-could not have answered so. That is all that a checker needs to be right. Three more fields make it fast, and each
-is a promise about `step`:
+could not have answered so. That is all that a checker needs to be right. Four more fields make it fast, and each is
+a promise about `step`:
 
 - `observes`: which operations never change the state. A checker may let one take effect as soon as it can.
 - `partition`: how the history of independent objects falls apart into one for each. It is linearizable exactly if
   each of them is: linearizability is *local* (Herlihy and Wing 1990, theorem 1).
-- `forced`: what the results give away about the order: see :mod:`distlib.checkers.forced_order`.
+- `forced` and `visits`: what the results give away about the order: see :mod:`distlib.checkers.forced_order`.
 
 Examples
 --------
@@ -34,10 +34,13 @@ from typing import Any
 
 from distlib.checkers.forced_order import (
     Pairs,
+    Visits,
     forced_queue_order,
     forced_register_order,
     forced_set_order,
     forced_text_order,
+    register_visits,
+    text_visits,
 )
 from distlib.checkers.history import UNOBSERVED, History, Operation
 
@@ -66,6 +69,10 @@ def _no_pairs(operations: Sequence[Operation]) -> Pairs:
     return ()
 
 
+def _no_visits(operations: Sequence[Operation]) -> Visits:
+    return {}
+
+
 @dataclass(frozen=True)
 class Model:
     """An object as it would behave if its operations came one at a time.
@@ -87,8 +94,8 @@ class Model:
         possible.
     partition
         Splits a history into those of independent objects, by key. The model is that of one of them.
-    forced
-        Pairs of positions in a sequence of operations that is sorted by `invoked`, with the promise that
+    forced, visits
+        Pairs of positions in a sequence of operations, and positions by state, with the promises that
         :mod:`distlib.checkers.forced_order` explains.
     """
 
@@ -99,6 +106,7 @@ class Model:
     observes: Callable[[Any, Any], bool] = _never
     partition: Callable[[History], Mapping[Hashable, History]] = _whole
     forced: Callable[[Sequence[Operation]], Pairs] = _no_pairs
+    visits: Callable[[Sequence[Operation]], Visits] = _no_visits
 
     def validate(self, history: History) -> None:
         """Raise unless each operation of the history is one of this model's.
@@ -137,10 +145,8 @@ def by_key(model: Model) -> Model:
             groups.setdefault(_arguments(operation)[1], []).append(operation)
         return {key: History(tuple(group)) for key, group in groups.items()}
 
-    def forced(operations: Sequence[Operation]) -> Pairs:
-        return model.forced(
-            [replace(operation, operation=without_key(operation.operation)) for operation in operations]
-        )
+    def without_keys(operations: Sequence[Operation]) -> list[Operation]:
+        return [replace(operation, operation=without_key(operation.operation)) for operation in operations]
 
     return Model(
         name=f"{model.name} by key",
@@ -149,7 +155,8 @@ def by_key(model: Model) -> Model:
         operations={name: count + 1 for name, count in model.operations.items()},
         observes=lambda operation, result: model.observes(without_key(operation), result),
         partition=partition,
-        forced=forced,
+        forced=lambda operations: model.forced(without_keys(operations)),
+        visits=lambda operations: model.visits(without_keys(operations)),
     )
 
 
@@ -174,6 +181,7 @@ def register(initial: Hashable = None) -> Model:
         {"read": 0, "write": 1},
         _register_observes,
         forced=lambda operations: forced_register_order(operations, initial),
+        visits=lambda operations: register_visits(operations, initial),
     )
 
 
@@ -190,6 +198,7 @@ def compare_and_set_register(initial: Hashable = None) -> Model:
         {"read": 0, "write": 1, "compare_and_set": 2},
         _register_observes,
         forced=lambda operations: forced_register_order(operations, initial),
+        visits=lambda operations: register_visits(operations, initial),
     )
 
 
@@ -228,6 +237,7 @@ def key_value(initial: str = "") -> Model:
             {"get": 0, "put": 1, "append": 1},
             lambda operation, result: bool(operation[0] == "get"),
             forced=lambda operations: forced_text_order(operations, initial),
+            visits=lambda operations: text_visits(operations, initial),
         )
     )
 

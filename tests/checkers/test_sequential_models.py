@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distlib.checkers.forced_order import Visit
 from distlib.checkers.history import UNOBSERVED, History, Operation
 from distlib.checkers.linearizability import check_linearizable
 from distlib.checkers.sequential_models import (
@@ -130,8 +131,38 @@ def test_a_set_falls_apart_into_its_elements_unless_it_is_read_whole() -> None:
 )
 def test_results_force_an_order(model: Model, asked: list[Any], results: list[Any], pairs: set[Any]) -> None:
     # All are concurrent, so that real time adds nothing.
-    concurrent = [Operation(n, *one, n, 100 + n) for n, one in enumerate(zip(asked, results, strict=True))]
-    assert set(model.forced(concurrent)) == pairs
+    assert set(model.forced(concurrent(*zip(asked, results, strict=True)))) == pairs
+
+
+def concurrent(*asked_and_seen: tuple[Any, Any]) -> list[Operation]:
+    return [Operation(n, *one, n, 100 + n) for n, one in enumerate(asked_and_seen)]
+
+
+def test_a_value_is_not_overwritten_before_all_that_saw_it_have() -> None:
+    history = concurrent(
+        (("write", 1), None), (("read",), 1), (("read",), 1), (("write", 2), None), (("write", 2), None)
+    )
+    # A value that was written twice may come back.
+    assert register(0).visits([*history, *concurrent((("read",), 2))]) == {1: Visit([1, 2])}
+
+
+def test_a_text_is_left_only_by_what_was_seen_to_follow_it() -> None:
+    history = concurrent(
+        (("append", "k", "a"), None),
+        (("append", "k", "b"), None),
+        (("put", "k", "p"), None),
+        (("append", "k", "c"), None),
+        (("get", "k"), "ab"),
+        (("get", "k"), "a"),
+        (("get", "k"), "pc"),
+    )
+    assert key_value().visits(history) == {
+        "": Visit((), {0}),  # not by the put, which may come at any time
+        "a": Visit([5], {1}),
+        "ab": Visit([4]),
+        "p": Visit((), {3}),
+        "pc": Visit([6]),
+    }
 
 
 def test_an_unknown_operation_that_nobody_saw_the_effect_of_is_left_out() -> None:
