@@ -376,7 +376,7 @@ class _Host:
         self.readings: deque[tuple[Hashable, float, int | None]] = deque()
         """Readings of the clock that wait for the current step's effects: name, seconds, number of the stimulus."""
         self.epoch = 0
-        """Grows with each crash and each boot; what was scheduled for an earlier one is stale."""
+        """Grows with each crash; what was scheduled before is stale."""
         self.operating = False
         self.invocation: int | None = None
         """Whether a client's operation is open, and the number of its INVOKE event."""
@@ -662,7 +662,7 @@ class Simulation:
         heappush(self._heap, (self._time + seconds, self._sequence(), action, first, second, third))
 
     def _is_stale(self, entry: _Entry) -> bool:
-        """Tell whether an entry will not happen: its timer was cancelled, or its node crashed or booted since."""
+        """Tell whether an entry will not happen: its timer was cancelled, or its node crashed since."""
         _, _, action, host, name, token = entry
         if action is Simulation._expire:
             timer = host.timers.get(name)
@@ -716,7 +716,6 @@ class Simulation:
     def _restart(self, host: _Host, _: None = None, epoch: int | None = None) -> None:
         if host.node is not None:
             return
-        host.epoch += 1
         host.node = host.initial
         effects, number = self._stimulate(host, "on_start", (host.saved,), Kind.START, host.saved)
         if host.next_crash == 0:
@@ -937,8 +936,8 @@ class Simulation:
         self._release(host)
 
     def _release(self, host: _Host) -> None:
-        """Schedule the next stimulus that waits, or stop queueing, if the node does not have to wait any longer."""
-        if host.node is None or host.syncing or host.pauses:
+        """Schedule the next stimulus that waits, or stop queueing if there is none."""
+        if host.node is None or host.syncing:
             return
         if host.queue:
             # One event each, so that invariants are checked between them, and a pause may still come first.
@@ -947,7 +946,7 @@ class Simulation:
             host.blocked = False
 
     def _drain(self, host: _Host, _: None, epoch: int) -> None:
-        if host.syncing or host.pauses:
+        if host.pauses:
             return
         while host.queue:
             action, first, second, third = host.queue.popleft()
@@ -1089,8 +1088,8 @@ _APPLIERS: Mapping[type, Callable[..., None]] = {
 }
 
 _OF_ONE_LIFE = frozenset({Simulation._complete_save, Simulation._drain, Simulation._resume, Simulation._restart})
-"""What happens only if the node neither crashed nor booted since it was scheduled; the third argument is its epoch
-then, or None for any."""
+"""What happens only if the node did not crash since it was scheduled; the third argument is its epoch then, or None for
+any."""
 
 
 def _require_seed(seed: int) -> int:

@@ -35,6 +35,7 @@ from distlib.runtimes.simulation import (
     Lose,
     Network,
     Pause,
+    PauseRandomly,
     Restart,
     Simulation,
     simulate,
@@ -201,6 +202,13 @@ def test_a_crash_loses_an_unforced_save_but_not_the_forced_one_that_follows_it()
     assert (late.counts.unforced_saves, late.counts.forced_saves, late.counts.forced_saves_by_node) == (1, 1, {"a": 1})
 
 
+def test_effects_that_a_crash_cut_off_from_their_save_do_not_come_back():
+    a = scripted(start=(timer("t", 1.0),), t=(Save("v"), Send("a", "promise")))
+    faults = [Crash("a", 1.25, restart_after_seconds=0.25), Pause("a", 1.75, 0.25), Crash("a", 2.25)]
+    run = simulate({"a": a}, seed=1, save_latency=Constant(0.5), faults=faults)
+    assert told(run)[-3:] == [(1.75, "pause", None), (2.0, "resume", None), (2.25, "crash", None)]
+
+
 # Crashes.
 
 
@@ -253,6 +261,11 @@ def test_a_crash_at_boot_can_be_followed_by_a_restart():
     assert told(run) == [(0.0, "start", None), (0.0, "crash", None), (2.0, "start", None), (2.0, "save", 1)]
 
 
+def test_a_node_can_restart_at_the_instant_of_its_crash():
+    run = simulate({"a": scripted()}, seed=1, faults=[Crash("a", 1.0, restart_after_seconds=0.0)])
+    assert told(run)[1:] == [(1.0, "crash", None), (1.0, "start", None)]
+
+
 def test_timers_die_with_a_crash():
     a = scripted(start=(timer("t", 2.0), Save("v")))
     run = simulate({"a": a}, seed=1, faults=[Crash("a", 1.0, restart_after_seconds=0.5)])
@@ -284,17 +297,17 @@ def test_messages_to_a_node_that_is_down_are_lost():
     assert log_of(run) == ()
 
 
-def test_messages_that_wait_for_a_busy_node_are_lost_when_it_crashes():
-    a = scripted(start=(Save("v"),))
-    b = scripted(start=(Send("a", "x"), Send("a", "y")))
-    run = simulate(
-        {"a": a, "b": b}, seed=1, save_latency=Constant(1.0), faults=[Crash("a", 0.5, 0.1)], until_seconds=0.9
-    )
+def test_messages_that_wait_for_a_busy_node_are_lost_for_good_when_it_crashes():
+    nodes = {"a": scripted(start=(Save("v"),)), "b": scripted(start=(Send("a", "x"), Send("a", "y")))}
+    faults = [Crash("a", 0.5, restart_after_seconds=0.1)]
+    run = simulate(nodes, seed=1, save_latency=Constant(1.0), faults=faults)
     assert [(event.time_seconds, event.value, event.note) for event in run.trace.of(Kind.LOSE)] == [
         (0.5, "x", "down"),
         (0.5, "y", "down"),
     ]
     assert run.counts.lost_by_reason == {"down": 2}
+    assert log_of(run) == ()
+    assert run.saved["a"] == "v"
 
 
 # Timers.
@@ -331,6 +344,8 @@ def test_timers_draw_from_their_range():
     durations = [later - earlier for earlier, later in itertools.pairwise([0.0, *times])]
     assert 1.0 <= min(durations) < 1.02
     assert 2.98 < max(durations) <= 3.0
+    # One that fired is not cancelled by setting it anew.
+    assert run.trace.of(Kind.CANCEL_TIMER) == []
 
 
 @pytest.mark.parametrize("drift", [-0.5, 0.0, 0.25])
@@ -369,10 +384,10 @@ def test_a_reading_is_taken_in_its_place_and_handed_over_after_the_effects_of_it
     ]
 
 
-def test_a_crash_after_the_reading_was_taken_leaves_it_unanswered():
-    a = scripted(start=(ReadClock("now"), Send("a", "x")))
-    run = simulate({"a": a}, seed=1, faults=[CrashAfterEffect("a", 1)])
-    assert told(run) == [(0.0, "start", None), (0.0, "crash", None)]
+def test_a_crash_after_the_reading_was_taken_leaves_it_unanswered_for_good():
+    a = scripted(start=(Save("v"), ReadClock("now"), Send("a", "x")))
+    run = simulate({"a": a}, seed=1, faults=[CrashAfterEffect("a", 2, restart_after_seconds=1.0)])
+    assert told(run)[1:] == [(0.0, "save", "v"), (0.0, "crash", None), (1.0, "start", "v")]
 
 
 def test_a_node_that_reads_its_clock_forever_is_stopped():
@@ -423,15 +438,25 @@ def test_a_write_completes_in_a_pause_and_the_effects_behind_it_wait_for_its_end
 
 
 def test_a_crash_ends_a_pause():
-    a = scripted(start=(Save("v"),), recover=(timer("t", 0.1),))
-    run = simulate({"a": a}, seed=1, faults=[Pause("a", 0.5, 9.0), Crash("a", 1.0, restart_after_seconds=1.0)])
+    a = scripted(start=(Save("v"),), recover=(Save("w"), timer("t", 0.1)))
+    faults = [Pause("a", 0.5, 9.0), Crash("a", 1.0, restart_after_seconds=1.0)]
+    run = simulate({"a": a}, seed=1, faults=faults, save_latency=Constant(0.25))
     assert told(run)[2:] == [
         (0.5, "pause", None),
         (1.0, "crash", None),
         (2.0, "start", "v"),
-        (2.0, "set timer", "t"),
-        (2.1, "timer", "t"),
+        (2.25, "save", "w"),
+        (2.25, "set timer", "t"),
+        (2.35, "timer", "t"),
     ]
+
+
+def test_pauses_without_a_gap_let_nothing_through():
+    nodes = {"a": scripted(), "b": scripted(start=(Send("a", "x"), Send("a", "y")))}
+    faults = [PauseRandomly(("a",), Constant(0.0), Constant(1.0))]
+    run = simulate(nodes, seed=1, faults=faults, until_seconds=5.5)
+    assert log_of(run) == ()
+    assert len(run.trace.of(Kind.PAUSE)) == 6
 
 
 # Causes, histories, counts.
@@ -598,7 +623,7 @@ def test_a_simulation_can_be_taken_in_pieces():
 
 def test_the_world_shows_what_is_in_flight_in_the_order_of_sending():
     nodes = {
-        "a": scripted(start=(Send("b", 1), Send("c", 2), Send("b", 3), Save("v"))),
+        "a": scripted(start=(Send("c", 1), Send("b", 2), Send("c", 3), Send("b", 4), Save("v"))),
         "b": scripted(),
         "c": scripted(),
     }
@@ -606,12 +631,12 @@ def test_the_world_shows_what_is_in_flight_in_the_order_of_sending():
     simulation = Simulation(nodes, seed=1, network=network, save_latency=Constant(1.0))
     simulation.step()
     world = simulation.world
-    assert world.in_flight == (("a", "b", 1), ("a", "c", 2), ("a", "b", 3))
+    assert world.in_flight == (("a", "c", 1), ("a", "b", 2), ("a", "c", 3), ("a", "b", 4))
     assert world.nodes["b"] is None
     assert world.saved == {"a": None, "b": None, "c": None}
-    assert simulation.run(2.0).world.in_flight == (("a", "c", 2),)
+    assert simulation.run(2.0).world.in_flight == (("a", "c", 1), ("a", "c", 3))
     # What a world showed stays as it was.
-    assert len(world.in_flight) == 3
+    assert len(world.in_flight) == 4
 
 
 def test_messages_that_wait_for_a_busy_node_are_in_flight():
