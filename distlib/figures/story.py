@@ -243,6 +243,9 @@ def partitions(trace: Trace) -> list[Partition]:
 def state_bands(trace: Trace, names: Iterable[str], state: State) -> list[StateBand]:
     """Return the bands that `state` names along the lanes of `names`, neighbours alike made one.
 
+    A step that forces something to disk takes effect when that is done: "committed" begins with the write, not with the
+    message that led to it.
+
     Raises
     ------
     ValueError
@@ -251,15 +254,17 @@ def state_bands(trace: Trace, names: Iterable[str], state: State) -> list[StateB
     found: list[StateBand] = []
     for name in names:
         current: tuple[Event, str, Tone] | None = None
+        written = {save.cause: save for save in trace.of(Kind.SAVE, node=name) if save.note != "unforced"}
         for event in trace.of(node=name):
             if event.kind is not Kind.CRASH and event.state is None:
                 continue
             shown = None if event.state is None or event.kind is Kind.CRASH else _shown(state(event.state))
             if current is not None and current[1:] == shown:
                 continue
+            change = written.get(event.number, event)
             if current is not None:
-                found.append(StateBand(name, current[0], event, *current[1:]))
-            current = (event, *shown) if shown else None
+                found.append(StateBand(name, current[0], change, *current[1:]))
+            current = (change, *shown) if shown else None
         if current is not None:
             found.append(StateBand(name, current[0], None, *current[1:]))
     return found
