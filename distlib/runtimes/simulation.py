@@ -4,7 +4,8 @@ Theory of operation
 -------------------
 A heap holds what is to come, ordered by (time, sequence number), so the order is total: what was scheduled first comes
 first at the same instant. The next event is taken, the clock jumps to it, and it happens in full before the next one is
-looked at [1]_. What comes first at time 0: partitions, then the boots in the order of `nodes`, then the other faults.
+looked at [1]_. Faults given by their time were scheduled before all else, so at one instant they come before messages
+and timers. At time 0: first partitions, then the boots in the order of `nodes`, then the other faults.
 
 *Stimuli.* A node takes a start, a message, a timer or a reading of its clock; the handler's effects apply in order, and
 no other stimulus of that node comes between.

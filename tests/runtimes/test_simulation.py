@@ -121,6 +121,14 @@ def test_nodes_boot_in_the_order_given_before_a_message_without_latency_arrives(
     assert run.names == run.trace.names == ("b", "a")
 
 
+def test_a_fault_comes_before_a_message_and_a_timer_of_the_same_instant():
+    a = scripted(start=(timer("t", 1.0), Send("a", "x")))
+    run = simulate({"a": a}, seed=1, network=Network(Link(Constant(1.0))), faults=[Crash("a", 1.0)])
+    assert told(run)[3:] == [(1.0, "crash", None), (1.0, "lose", "x")]
+    at_boot = simulate({"a": a}, seed=1, faults=[Crash("a", 0.0)])
+    assert [kind for _, kind, _ in told(at_boot)] == ["start", "set timer", "send", "crash", "lose"]
+
+
 def test_a_node_that_sends_to_itself_goes_over_the_network():
     run = simulate({"a": scripted(start=(Send("a", "x"),))}, seed=1, network=Network(Link(Constant(0.25))))
     assert told(run)[-1] == (0.25, "deliver", "x")
