@@ -114,7 +114,7 @@ def latencies(run):
         Shifted(Exponential(0.02), 0.01),
         stats.gamma(2.0, scale=0.01),
     ],
-    ids=repr,
+    ids=lambda law: repr(law).partition(" at 0x")[0],
 )
 def test_messages_take_as_long_as_the_law_of_their_link_says(law):
     run = burst(Link(law))
