@@ -50,13 +50,13 @@ class Budget:
         Raises
         ------
         BudgetExhaustedError
-            If it was the last.
+            If there is not so much left.
         """
         self.configurations -= configurations
         self.byte_count -= byte_count
-        if self.configurations <= 0:
+        if self.configurations < 0:
             raise BudgetExhaustedError("configurations")
-        if self.byte_count <= 0:
+        if self.byte_count < 0:
             raise BudgetExhaustedError("memory")
         if time.monotonic() > self._deadline:
             raise BudgetExhaustedError("time")

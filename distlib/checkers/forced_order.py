@@ -35,7 +35,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, islice, pairwise, takewhile
 from math import inf
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from distlib.checkers.history import UNOBSERVED, Operation
 from distlib.node import Outcome
@@ -95,7 +95,7 @@ class _Register:
         self.needs: list[tuple[int, Hashable]] = []
         self.seen: set[Hashable] = set()
         for index, operation in enumerate(operations):
-            name, *arguments = _arguments(operation)
+            name, *arguments = operation.asked
             if name == "read":
                 if operation.outcome is Outcome.OK and operation.result is not UNOBSERVED:
                     self.needs.append((index, operation.result))
@@ -145,7 +145,7 @@ def forced_register_order(operations: Sequence[Operation], initial: Hashable) ->
     # What may have failed to compare may have met any value.
     if not any(operation.result is False for operation in operations):
         for index in register.changes:
-            if operations[index].outcome is Outcome.UNKNOWN and _arguments(operations[index])[-1] not in register.seen:
+            if operations[index].outcome is Outcome.UNKNOWN and operations[index].asked[-1] not in register.seen:
                 yield index, index
 
 
@@ -208,9 +208,9 @@ def text_visits(operations: Sequence[Operation], initial: str) -> Visits:
         needed.setdefault(text, []).append(get)
         # What it has in common with the text before it has been seen to.
         common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(last, pieces, strict=False)))
-        end = sum(len(_arguments(operations[piece])[1]) for piece in pieces[:common])
+        end = sum(len(operations[piece].asked[1]) for piece in pieces[:common])
         for piece in pieces[common:]:
-            name, written = _arguments(operations[piece])
+            name, written = operations[piece].asked
             if name == "append":
                 exits.setdefault(text[:end], set()).add(piece)
             end += len(written)
@@ -220,7 +220,7 @@ def text_visits(operations: Sequence[Operation], initial: str) -> Visits:
 
 def _are_distinct(operations: Sequence[Operation]) -> bool:
     """Say whether all texts that were written are distinct and none is empty."""
-    texts = [_arguments(operation)[1] for operation in operations if _writes(operation)]
+    texts = [operation.asked[1] for operation in operations if _writes(operation)]
     return len(set(texts)) == len(texts) and "" not in texts
 
 
@@ -240,7 +240,7 @@ def _understood(operations: Sequence[Operation], initial: str) -> Iterator[tuple
 
 
 def _writes(operation: Operation) -> bool:
-    return bool(_arguments(operation)[0] != "get")
+    return bool(operation.asked[0] != "get")
 
 
 def _text_absent(
@@ -248,7 +248,7 @@ def _text_absent(
 ) -> Iterator[Pair]:
     """Yield what a get says about the writes that are not in its text."""
     present = {*pieces}
-    first = operations[pieces[0]] if pieces and _arguments(operations[pieces[0]])[0] == "put" else None
+    first = operations[pieces[0]] if pieces and operations[pieces[0]].asked[0] == "put" else None
     after = -inf if first is None else min(first.latest, operations[get].latest)
     for other in timeline.invoked_in(after, operations[get].latest, present):
         yield get, other
@@ -267,8 +267,8 @@ class _Parser:
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         writes = [index for index, operation in enumerate(operations) if _writes(operation)]
-        self._origin = {_arguments(operations[index])[1]: index for index in writes}
-        self._is_put = {index for index in writes if _arguments(operations[index])[0] == "put"}
+        self._origin = {operations[index].asked[1]: index for index in writes}
+        self._is_put = {index for index in writes if operations[index].asked[0] == "put"}
         self._lengths = sorted({len(text) for text in self._origin})
         self._text = ""
         self._ways = [1]
@@ -317,7 +317,7 @@ def forced_set_order(operations: Sequence[Operation], initial: frozenset[Hashabl
     adds: dict[Hashable, list[int]] = {}
     removed: set[Hashable] = set()
     for index, operation in enumerate(operations):
-        name, *rest = _arguments(operation)
+        name, *rest = operation.asked
         if name == "add" and operation.result is not False:
             adds.setdefault(rest[0], []).append(index)
         elif name == "remove" and operation.result is not False:
@@ -326,11 +326,10 @@ def forced_set_order(operations: Sequence[Operation], initial: frozenset[Hashabl
     timeline = _Timeline(operations, lasting)
     for index, operation in enumerate(operations):
         seen = operation.result
-        if _arguments(operation)[0] != "read" or operation.outcome is not Outcome.OK or not isinstance(seen, frozenset):
+        if operation.asked[0] != "read" or operation.outcome is not Outcome.OK or not isinstance(seen, frozenset):
             continue
-        for element in seen:
-            if len(adds.get(element, ())) == 1 and element not in initial:
-                yield adds[element][0], index
+        only = (adds[element][0] for element in seen - initial if len(adds.get(element, ())) == 1)
+        yield from ((first, index) for first in sorted(only))
         shown = {other for element in seen for other in adds.get(element, ())}
         for other in timeline.invoked_in(-inf, operation.latest, shown):
             yield index, other
@@ -342,14 +341,14 @@ def forced_queue_order(operations: Sequence[Operation]) -> Iterator[Pair]:
     An enqueue comes before the dequeue of its value. Values come out in the order in which they went in. One that never
     came out went in after all that did, and a queue that was empty had lost all that went in before.
     """
-    enqueues = [index for index, operation in enumerate(operations) if _arguments(operation)[0] == "enqueue"]
-    origin = {_arguments(operations[index])[1]: index for index in enqueues}
+    enqueues = [index for index, operation in enumerate(operations) if operation.asked[0] == "enqueue"]
+    origin = {operations[index].asked[1]: index for index in enqueues}
     if len(origin) < len(enqueues):
         return
     outs: dict[int, list[int]] = {index: [] for index in enqueues}
     all_known = True
     for index, operation in enumerate(operations):
-        if _arguments(operation)[0] == "enqueue" or operation.result is None:
+        if operation.asked[0] == "enqueue" or operation.result is None:
             continue
         if operation.result is UNOBSERVED:
             all_known = False
@@ -403,7 +402,7 @@ def _queue_empty(
     enqueue_of = {dequeue: enqueue for enqueue, dequeues in outs.items() for dequeue in dequeues}
     ins, all_outs = _Timeline(operations, enqueues), _Timeline(operations, enqueue_of)
     for empty, here in enumerate(operations):
-        if _arguments(here)[0] == "enqueue" or here.result is not None:
+        if here.asked[0] == "enqueue" or here.result is not None:
             continue
         for enqueue in ins.invoked_in(-inf, here.latest):
             if _first_out(operations, outs[enqueue], True) > here.latest:
@@ -412,12 +411,6 @@ def _queue_empty(
             enqueue = enqueue_of[dequeue]
             if operations[enqueue].latest < here.invoked and len(outs[enqueue]) == 1:
                 yield dequeue, empty
-
-
-def _arguments(operation: Operation) -> tuple[Any, ...]:
-    """Return what an operation asked for, as the tuple that a model has found it to be."""
-    asked: Any = operation.operation
-    return tuple(asked)
 
 
 class _Timeline:

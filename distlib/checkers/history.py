@@ -36,7 +36,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
-from typing import Final, overload
+from typing import Any, Final, overload
 
 from distlib.node import Complete, Invoke, Outcome
 from distlib.runtimes.trace import Kind, Trace
@@ -113,6 +113,11 @@ class Operation:
         return self.completed if self.outcome is Outcome.OK and self.completed is not None else inf
 
     @property
+    def asked(self) -> tuple[Any, ...]:
+        """What it asked for, as ``(name, *arguments)``."""
+        return self.operation if isinstance(self.operation, tuple) else (self.operation,)
+
+    @property
     def label(self) -> str:
         """What was asked and what came back: ``read → 0``."""
         return self.shortened_label(None)
@@ -122,13 +127,13 @@ class Operation:
 
         A result of None goes without saying, but for operations that ask for something.
         """
-        asked = self.operation if isinstance(self.operation, tuple) else (self.operation,)
-        words = " ".join([str(asked[0]), *(_cut(_shown(value), longest) for value in asked[1:])])
+        name, *arguments = self.asked
+        words = " ".join([str(name), *(_cut(_shown(value), longest) for value in arguments)])
         if self.outcome is Outcome.FAIL:
             return f"{words} → failed"
         if self.result is UNOBSERVED:
             return f"{words} → ?"
-        if self.result is None and asked[0] not in ("read", "get", "dequeue"):
+        if self.result is None and name not in ("read", "get", "dequeue"):
             return words
         return f"{words} → {_cut(_shown(self.result), longest)}"
 

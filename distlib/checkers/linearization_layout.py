@@ -338,6 +338,10 @@ class Layout:
 
     def _windows(self, opening: Sequence[Sequence[int]], budget: Budget) -> list[Window]:
         """Return the windows, each with its operations in the order of their deadlines."""
+        entry = {
+            number: Entry(self._intervals[number].index, self._bit[number], self._kind[number], self._wait[number])
+            for number in self._ending
+        }
         windows: list[Window] = []
         is_open: list[int] = []
         group_count = 0
@@ -346,20 +350,16 @@ class Layout:
             is_open = sorted([*is_open, *opening[position]], key=self._position.__getitem__)
             while group_count < len(self.groups) and self.groups[group_count].earliest[0] <= latest:
                 group_count += 1
-            entries = [(one, self._entry(one)) for one in is_open]
-            required = [(one, entry) for one, entry in entries if self._intervals[one].required]
+            required = [one for one in is_open if self._intervals[one].required]
             windows.append(
                 Window(
                     latest,
-                    tuple(entry for one, entry in required if self._observes[one]),
-                    tuple(entry for one, entry in required if not self._observes[one]),
-                    tuple(entry for one, entry in entries if not self._intervals[one].required),
+                    tuple(entry[one] for one in required if self._observes[one]),
+                    tuple(entry[one] for one in required if not self._observes[one]),
+                    tuple(entry[one] for one in is_open if not self._intervals[one].required),
                     group_count,
                 )
             )
+            budget.spend(byte_count=_REFERENCE_BYTES * len(is_open))
             is_open.remove(number)
-            budget.spend(byte_count=_REFERENCE_BYTES * len(entries))
         return windows
-
-    def _entry(self, number: int) -> Entry:
-        return Entry(self._intervals[number].index, self._bit[number], self._kind[number], self._wait[number])

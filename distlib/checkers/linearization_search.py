@@ -34,7 +34,7 @@ import sys
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from typing import Final, TypeAlias
 
-from distlib.checkers.budget import Budget
+from distlib.checkers.budget import Budget, BudgetExhaustedError
 from distlib.checkers.history import Operation
 from distlib.checkers.linearization_layout import Stay, Wait, lay_out
 from distlib.checkers.sequential_models import Model
@@ -106,7 +106,7 @@ class Search:
             self._layout = layout
             self._end = len(layout.windows)
             self._byte_count = layout.byte_count
-            self._stack.append((iter([((0, 0, 0, self._number(model.initial)), -1)]), 0))
+            self._push(iter([((0, 0, 0, self._number(model.initial)), -1)]))
 
     def advance(self, quota: int) -> bool | None:
         """Explore up to so many configurations. Return whether there is a legal order, or None if that is still open.
@@ -125,6 +125,8 @@ class Search:
             batch = min(_BATCH_COUNT, end - count, self._budget.configurations)
             answer = self._explore(count + batch)
             self._budget.spend(self.configuration_count - count, self._byte_count - byte_count)
+            if answer is None and batch == 0:
+                raise BudgetExhaustedError("configurations")
         return answer
 
     def run(self) -> bool:
@@ -144,10 +146,10 @@ class Search:
         """Give back the memory. The search cannot go on after that."""
         self._budget.byte_count += self._byte_count
         self._byte_count = 0
-        self._stack, self._visited, self._states, self._numbers, self._steps = [], {}, [], {}, []
+        self._stack, self._visited, self._states, self._numbers, self._steps, self._stays = [], {}, [], {}, [], []
 
     def _explore(self, end: int) -> bool | None:
-        """Go on, depth first, until the configurations explored are `end` in number."""
+        """Go on, depth first, until there is an answer or it takes more than `end` configurations."""
         while self._stack:
             moves, length = self._stack[-1]
             move = next(moves, None)
@@ -163,14 +165,18 @@ class Search:
             if settled[0] == self._end:
                 self.witness, self.final_state = list(self._path), self._states[settled[3]]
                 return True
-            if self._is_dominated(settled):
-                continue
-            self.configuration_count += 1
-            self._byte_count += _CONFIGURATION_BYTES + _FRAME_BYTES + settled[2].bit_length() // 4
-            self._stack.append((self._moves(settled), len(self._path)))
             if self.configuration_count >= end:
+                self._push(iter([(settled, -1)]))
                 return None
+            if not self._is_dominated(settled):
+                self.configuration_count += 1
+                self._byte_count += _CONFIGURATION_BYTES + settled[2].bit_length() // 4
+                self._push(self._moves(settled))
         return False
+
+    def _push(self, moves: Iterator[tuple[_Configuration, int]]) -> None:
+        self._stack.append((moves, len(self._path)))
+        self._byte_count += _FRAME_BYTES
 
     def _settle(self, configuration: _Configuration) -> _Configuration:
         """Do what needs no choice: pass what completes and is taken, and take the observers that can be."""

@@ -142,7 +142,7 @@ def by_key(model: Model) -> Model:
     def partition(history: History) -> Mapping[Hashable, History]:
         groups: dict[Hashable, list[Operation]] = {}
         for operation in history:
-            groups.setdefault(_arguments(operation)[1], []).append(operation)
+            groups.setdefault(operation.asked[1], []).append(operation)
         return {key: History(tuple(group)) for key, group in groups.items()}
 
     def without_keys(operations: Sequence[Operation]) -> list[Operation]:
@@ -158,12 +158,6 @@ def by_key(model: Model) -> Model:
         forced=lambda operations: model.forced(without_keys(operations)),
         visits=lambda operations: model.visits(without_keys(operations)),
     )
-
-
-def _arguments(operation: Operation) -> tuple[Any, ...]:
-    """Return what an operation asked for, as the tuple that :meth:`Model.validate` knows it to be."""
-    asked: Any = operation.operation
-    return tuple(asked)
 
 
 def _require_result(operation: Any, result: Any, *possible: Any) -> None:
@@ -287,11 +281,11 @@ def _set_step(state: frozenset[Hashable], operation: Any, result: Any) -> Collec
 
 
 def _by_element(history: History) -> Mapping[Hashable, History]:
-    if any(_arguments(operation)[0] == "read" for operation in history):
+    if any(operation.asked[0] == "read" for operation in history):
         return {None: history}
     groups: dict[Hashable, list[Operation]] = {}
     for operation in history:
-        groups.setdefault(_arguments(operation)[1], []).append(operation)
+        groups.setdefault(operation.asked[1], []).append(operation)
     return {element: History(tuple(group)) for element, group in groups.items()}
 
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distlib.checkers.forced_order import Visit
 from distlib.checkers.history import UNOBSERVED, History, Operation
 from distlib.checkers.jepsen import read_edn_history, read_log_history
 from distlib.checkers.linearizability import Judgement, check_linearizable, is_linearization, linearizable
@@ -318,6 +319,14 @@ def long_history(count: int) -> History:
     return History(tuple(operations))
 
 
+def test_a_budget_that_is_just_enough_is_enough() -> None:
+    history = History((write("a", 1, 0, 3), write("b", 2, 1, 4), read("c", 1, 5, 6)))
+    needed = check_linearizable(history, register(0)).configuration_count
+    enough = check_linearizable(history, register(0), budget_configurations=needed)
+    assert enough.judgement is Judgement.LINEARIZABLE
+    assert check_linearizable(history, register(0), budget_configurations=needed - 1).exhausted == "configurations"
+
+
 @pytest.mark.parametrize("shape", ["many configurations", "large states", "many operations", "a long way"])
 def test_memory_stays_within_its_budget(shape: str) -> None:
     history, model, budget_bytes = hard_history(), counter(), 4 << 20
@@ -420,6 +429,12 @@ def test_a_model_that_breaks_its_promises_is_found_out() -> None:
     writes_observe = replace(register(0), observes=lambda operation, result: True)
     with pytest.raises(ValueError, match=r"says that .* observes, but it leads from the state 0 to"):
         check_linearizable(History((write("a", 1, 0, 1),)), writes_observe)
+
+
+def test_what_a_model_demands_of_operations_that_may_be_left_out_is_not_insisted_on() -> None:
+    careful = replace(register(0), visits=lambda operations: {0: Visit([0])})
+    history = History((unknown("a", "write", 1, invoked=0), done("b", "write", 2, invoked=1, completed=2)))
+    assert check_linearizable(history, careful).witness == history.operations[1:]
 
 
 def test_a_verdict_tells_its_evidence() -> None:
