@@ -12,7 +12,8 @@ The contract between a node and any runtime:
 1. **Effects apply in order, one at a time.** A crash may fall between any two of them. What a node promises in
    a :class:`Send` it must have put into a :class:`Save` *before* it in the same tuple, or in an earlier step.
 2. **A save replaces the whole durable value.** A forced save (the default) is on disk before the next
-   effect applies. An unforced one may be lost by a crash until a later forced save follows it.
+   effect applies. An unforced one may be lost by a crash until a later forced save follows it: a simulation loses it
+   always, an exploration tries both.
 3. **A crash keeps the durable value and nothing else.** Recovery calls :meth:`Node.on_start` with it, on the
    *initial* node, so that volatile state cannot leak through a crash. Timers die with the crash.
 4. **A timer has a name.** Setting it again replaces it; it fires once. Durations are ranges: a simulation draws
@@ -178,7 +179,8 @@ class CancelTimer:
 class ReadClock:
     """Ask for a reading of the node's own clock, which may be skewed and may drift.
 
-    The runtime answers at once, before any other stimulus, with :meth:`Node.on_clock`.
+    The clock is read in its place among the effects. :meth:`Node.on_clock` gets the reading when all effects of the
+    step have applied, before any other stimulus.
 
     Parameters
     ----------

@@ -65,7 +65,8 @@ def require_law(name: str, law: object) -> Law:
     ValueError
         If it can be negative.
     """
-    if not isinstance(law, Law) or isinstance(law, type):
+    # A distribution of scipy.stats that was not frozen has the methods too, but no parameters.
+    if not isinstance(law, Law) or isinstance(law, type) or hasattr(law, "freeze"):
         raise TypeError(
             f"`{name}` must be a law of distlib.models.latency, such as Constant(0.001), or a frozen scipy.stats "
             f"distribution, got {law!r}"
@@ -303,8 +304,9 @@ class Empirical:
 
     def ppf(self, q: ArrayLike) -> Floats:
         samples = np.asarray(self.samples_seconds)
-        index = np.ceil(np.asarray(q, float) * len(samples)).astype(int) - 1
-        return np.asarray(samples[np.clip(index, 0, len(samples) - 1)])
+        # The shares are divided as `cdf` divides them: multiplied, some would be rounded to the next sample.
+        shares = np.arange(1, len(samples) + 1) / len(samples)
+        return np.asarray(samples[np.minimum(np.searchsorted(shares, np.asarray(q, float)), len(samples) - 1)])
 
     def mean(self) -> float:
         return float(np.mean(self.samples_seconds))

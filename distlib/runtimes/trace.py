@@ -43,7 +43,7 @@ class Kind(Enum):
     CLOCK = "clock"
     """A node read its clock [the pair (name, reading in seconds)]."""
     CRASH = "crash"
-    """A node lost its volatile state [None]. The event that follows it for this node is a START or nothing."""
+    """A node lost its volatile state [None]. Until its next START it does nothing; what arrives is a LOSE."""
     PAUSE = "pause"
     """A node stopped handling stimuli, without losing state [None]."""
     RESUME = "resume"

@@ -183,3 +183,16 @@ def test_what_is_not_a_law_is_refused(value):
 def test_laws_and_frozen_distributions_are_laws(law):
     assert isinstance(law, Law)
     assert require_law("latency", law) is law
+
+
+def test_quantile_of_a_measured_share_is_its_sample_for_every_number_of_samples() -> None:
+    for count in range(1, 130):
+        law = Empirical(tuple(float(sample) for sample in range(1, count + 1)))
+        samples = np.arange(1, count + 1)
+        assert law.ppf(law.cdf(samples)).tolist() == samples.tolist()
+
+
+@pytest.mark.parametrize("name", ["expon", "gamma", "norm"])
+def test_distribution_that_was_not_frozen_is_no_law(name: str) -> None:
+    with pytest.raises(TypeError, match="`latency` must be a law"):
+        require_law("latency", getattr(stats, name))
