@@ -11,7 +11,7 @@ from typing import Any
 
 from distlib.node import Effects, Node, Save, Send, Step
 
-__all__ = ["NeverSaves", "SendsBeforeSaving"]
+__all__ = ["SendsBeforeSaving"]
 
 
 class _Altered(Node[Any, Any]):
@@ -42,12 +42,3 @@ class SendsBeforeSaving(_Altered):
 
     def _alter(self, effects: Effects) -> Effects:
         return tuple(sorted(effects, key=lambda effect: (not isinstance(effect, Send), isinstance(effect, Save))))
-
-
-class NeverSaves(_Altered):
-    """Keeps everything in memory: a crash makes it forget all promises."""
-
-    __slots__ = ()
-
-    def _alter(self, effects: Effects) -> Effects:
-        return tuple(effect for effect in effects if not isinstance(effect, Save))

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
-from distlib.broken.durability import NeverSaves, SendsBeforeSaving
+from distlib.broken.durability import SendsBeforeSaving
 from distlib.node import Save, Step, entry
 from distlib.protocols.transactions.two_phase_commit import (
     Begin,
     Coordinator,
+    Inquire,
     Participant,
+    Prepare,
     State,
 )
 
 __all__ = [
+    "CarelessParticipant",
     "CoordinatorWithoutEpochs",
     "ForgetfulParticipant",
     "HastyCoordinator",
@@ -28,8 +31,24 @@ class HastyCoordinator(SendsBeforeSaving, Coordinator):
 
 
 @dataclass(frozen=True)
-class ForgetfulParticipant(NeverSaves, Participant):
+class ForgetfulParticipant(Participant):
     """Votes yes without saving the vote: after a crash it knows nothing of its promise."""
+
+    def vote(self, coordinator: str, request: Prepare) -> Step[Self]:
+        node, effects = super().vote(coordinator, request)
+        return node, tuple(effect for effect in effects if not isinstance(effect, Save))
+
+
+@dataclass(frozen=True)
+class CarelessParticipant(Participant):
+    """Tells another participant of an abort that it may itself forget: a no that was not forced to disk."""
+
+    def on_inquire(self, source: str, message: Inquire) -> Step[Self]:
+        node, effects = super().on_inquire(source, message)
+        record = entry(self.log.records, message.transaction)
+        if record is None:
+            return node, effects
+        return node, tuple(effect for effect in effects if not isinstance(effect, Save))
 
 
 @dataclass(frozen=True)

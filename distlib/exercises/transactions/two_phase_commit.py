@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from distlib.models.transactions.two_phase_commit import (
     hot_record_throughput,
     lock_hold_seconds_mean,
 )
-from distlib.node import Effects, Save
+from distlib.node import CancelTimer, Effects, Save, Send
 from distlib.protocols.transactions.two_phase_commit import Coordinator, agreement, validity
 from distlib.runtimes.exploration import explore
 
@@ -131,6 +132,11 @@ def _check_mend(answer: Any) -> str | None:
             return effects
         return ordered
 
+    sample: Effects = (Save(1), Send("p1", "a"), CancelTimer("t"), Send("p2", "b"), Save(2))
+    for effects in itertools.permutations(sample):
+        kinds = [type(effect) for effect in checked(effects)]
+        if not lost and Send in kinds[: len(kinds) - kinds[::-1].index(Save)]:
+            return "Whatever order they come in: for some order a message still leaves before a save."
     claims = {"agreement": agreement, "validity": validity}
     found = explore(
         bank(2, retries=1, coordinator=_coordinator(checked)),
@@ -142,7 +148,7 @@ def _check_mend(answer: Any) -> str | None:
     if lost:
         return lost[0]
     if found.violations:
-        return "A crash between two effects still breaks agreement: some message leaves before the save."
+        return "A crash between two effects still breaks agreement."
     return None
 
 
@@ -158,7 +164,9 @@ mend = Exercise(
         ),
     ),
     wrong=(
-        (lambda effects: effects, "still breaks agreement"),
+        (lambda effects: effects, "Whatever order"),
+        (lambda effects: effects[::-1], "Whatever order"),
+        (lambda effects: effects[-1:] + effects[:-1], "Whatever order"),
         (lambda effects: effects[:1], "each once"),
         ("saves first", "is a function"),
     ),
@@ -185,5 +193,5 @@ split = Exercise(
         hint="How many transactions a second pass through one part, if one is always waiting? Round up.",
     ),
     right=(7,),
-    wrong=((6, "That is the bound"), (6.24, "Round up"), (3, "pass through one part")),
+    wrong=((8, "That is the bound"), (6.24, "Round up"), (3, "pass through one part")),
 )

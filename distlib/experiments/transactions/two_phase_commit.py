@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from distlib.models.latency import Constant, Law
+from distlib.models.latency import Constant, Exponential, Law, LogNormal
 from distlib.models.transactions.two_phase_commit import CommitTiming, Cost
 from distlib.node import Node
 from distlib.protocols.transactions.two_phase_commit import (
@@ -20,10 +20,12 @@ from distlib.protocols.transactions.two_phase_commit import (
     Client,
     Coordinator,
     CoordinatorLog,
+    CoordinatorRecord,
     Decision,
     Inquire,
     Participant,
     ParticipantLog,
+    ParticipantRecord,
     Prepare,
     Presumption,
     State,
@@ -32,7 +34,7 @@ from distlib.protocols.transactions.two_phase_commit import (
     in_doubt,
     participant_logs,
 )
-from distlib.runtimes.faults import CrashAfterEffect, Fault, Link, Network
+from distlib.runtimes.faults import CrashAfterEffect, CrashRandomly, Fault, Link, Network, PartitionRandomly
 from distlib.runtimes.network import Cluster
 from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Kind, Trace
@@ -41,6 +43,7 @@ __all__ = [
     "Fate",
     "bank",
     "briefly",
+    "chaos",
     "commit_latencies",
     "cost_of",
     "crash_points",
@@ -50,6 +53,7 @@ __all__ = [
     "hot_record",
     "in_doubt_seconds",
     "is_blocked",
+    "lock_held",
     "lock_hold_seconds",
     "measure_cost",
     "measure_fates",
@@ -119,9 +123,13 @@ def bank(
 
 
 def hot_record(
-    client_count: int, transfer_count: int, *, presumption: Presumption = Presumption.ABORT
+    client_count: int,
+    transfer_count: int,
+    *,
+    participant_count: int = 2,
+    presumption: Presumption = Presumption.ABORT,
 ) -> dict[str, Node[Any, Any]]:
-    """Return clients that all change one record at `hot`, and one of their own at `cold`, without patience to lose.
+    """Return clients that all change one record at `hot`, and one of their own elsewhere, with endless patience.
 
     Parameters
     ----------
@@ -129,18 +137,50 @@ def hot_record(
         How many clients compete, each with one transfer open at a time; at least 1.
     transfer_count
         How many transfers each runs.
+    participant_count
+        How many take part in each transfer, `hot` included; at least 1.
     presumption
         The coordinator's.
     """
     forever = (3600.0, 3600.0)
+    cold = [f"cold {number}" for number in range(1, participant_count)]
     nodes: dict[str, Node[Any, Any]] = {"coordinator": Coordinator(presumption, vote_timeout_seconds=forever)}
-    for bank_name in ("hot", "cold"):
-        nodes[bank_name] = Participant(bank_name, inquire_seconds=forever, lock_timeout_seconds=forever)
+    for name in ("hot", *cold):
+        nodes[name] = Participant(name, inquire_seconds=forever, lock_timeout_seconds=forever)
     for number in range(1, client_count + 1):
-        work = frozenset({("hot", frozenset({("record", 1)})), ("cold", frozenset({(f"account {number}", 1)}))})
+        own: Changes = frozenset({(f"account {number}", 1)})
+        work = frozenset({("hot", frozenset({("record", 1)})), *((name, own) for name in cold)})
         transfers = tuple(Transfer(f"t{number}.{turn}", work) for turn in range(1, transfer_count + 1))
         nodes[f"client {number}"] = Client("coordinator", transfers, retry_seconds=forever)
     return nodes
+
+
+def lock_held(
+    *, participant_class: type[Participant] = Participant, presumption: Presumption = Presumption.ABORT
+) -> dict[str, Node[Any, Any]]:
+    """Return an instance in which `p1` still holds the lock of an earlier transfer, `t0`, when `t1` begins.
+
+    The coordinator has committed `t0` and will repeat it to `p1`, for which the request of `t1` has to wait.
+    """
+    nodes = bank(2, retries=0, participant_class=participant_class, coordinator=Coordinator(presumption))
+    earlier = ParticipantRecord(State.PREPARED, "coordinator", frozenset({"p1"}), frozenset({("account", 1)}))
+    nodes["p1"] = participant_class("p1", ParticipantLog((("account", 100),), (("t0", earlier),)))
+    owed = CoordinatorRecord(State.COMMITTED, frozenset({"p1"}))
+    nodes["coordinator"] = Coordinator(presumption, log=CoordinatorLog(0, (("t0", owed),)))
+    return nodes
+
+
+def chaos(nodes: Nodes, *, seed: int) -> Run:
+    """Simulate `nodes` for 20 s with crashes and repairs of servers, loss, copies, slow disks and partitions."""
+    servers = [name for name, node in nodes.items() if not isinstance(node, Client)]
+    faults: list[Fault] = [
+        CrashRandomly(servers, Exponential(2.0), Exponential(0.3)),
+        PartitionRandomly(servers, Exponential(4.0), Exponential(0.4)),
+    ]
+    link = Link(LogNormal(0.01, 1.0), loss_probability=0.1, duplicate_probability=0.1)
+    return simulate(
+        nodes, seed=seed, network=Network(link), faults=faults, save_latency=Exponential(0.01), until_seconds=20
+    )
 
 
 def participants_of(nodes: Nodes) -> list[str]:
@@ -232,25 +272,29 @@ def commit_latencies(trace: Trace, coordinator: str = "coordinator") -> dict[str
 
 def in_doubt_seconds(trace: Trace) -> list[float]:
     """Return the seconds from each yes vote sent to the decision's arrival, for those that were told."""
-    return _spans(trace, Kind.SEND, lambda value: isinstance(value, Vote) and value.yes)
-
-
-def lock_hold_seconds(trace: Trace) -> list[float]:
-    """Return the seconds from each request's arrival to the decision's, for participants that had not to wait."""
-    return _spans(trace, Kind.DELIVER, lambda value: isinstance(value, Prepare))
-
-
-def _spans(trace: Trace, opening: Kind, opens: Any) -> list[float]:
-    """Return the seconds from each first opening event to the first decision, by participant and transaction."""
     opened: dict[tuple[str, str], float] = {}
     spans = []
-    for event in trace.of(opening, Kind.DELIVER):
-        if event.kind is opening and opens(event.value):
+    for event in trace.of(Kind.SEND, Kind.DELIVER):
+        if event.kind is Kind.SEND and isinstance(event.value, Vote) and event.value.yes:
             opened.setdefault((event.node, event.value.transaction), event.time_seconds)
         elif event.kind is Kind.DELIVER and isinstance(event.value, Decision):
             since = opened.pop((event.node, event.value.transaction), None)
             if since is not None:
                 spans.append(event.time_seconds - since)
+    return spans
+
+
+def lock_hold_seconds(trace: Trace) -> list[float]:
+    """Return the seconds from each request's arrival until the outcome is on disk, where no lock was waited for."""
+    opened: dict[tuple[str, str], float] = {}
+    spans = []
+    for event in trace.of(Kind.DELIVER, Kind.SAVE):
+        if event.kind is Kind.DELIVER and isinstance(event.value, Prepare):
+            opened.setdefault((event.node, event.value.transaction), event.time_seconds)
+        elif event.kind is Kind.SAVE and isinstance(event.value, ParticipantLog):
+            for transaction, record in event.value.records:
+                if record.state is not State.PREPARED and (event.node, transaction) in opened:
+                    spans.append(event.time_seconds - opened.pop((event.node, transaction)))
     return spans
 
 

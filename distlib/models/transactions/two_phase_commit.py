@@ -356,16 +356,17 @@ def doomed_probability(participant_count: int, loss_probability: float) -> float
 # ------------------------------------------------------------------------------------------------------------- locks
 
 
-def lock_hold_seconds_mean(timing: CommitTiming, decision: Law | None = None) -> float:
-    """Return how long a participant keeps the locks of a transaction that waits for no other: f + E max(A_i + B_i) + g.
+def lock_hold_seconds_mean(timing: CommitTiming, decision: Law | None = None, *, outcome_forced: bool = True) -> float:
+    """Return how long a participant keeps the locks of a transaction that waits for no other, in seconds.
 
-    From the request's arrival at it to the decision's: its request leg is over, and a decision leg is added. In the
-    mean they cancel if they have the same law; otherwise `decision` gives the other.
+    From the request's arrival until the outcome is on disk: f + E max(A_i + B_i) + g + f. Its request leg is over when
+    it begins, and a decision leg is added. In the mean they cancel if they have the same law; otherwise `decision`
+    gives the other. Without `outcome_forced`, as where the outcome is presumed, the last force falls away.
     """
     held = timing.participant_force_seconds + in_doubt_seconds_mean(timing)
     if decision is not None:
         held += float(require_law("decision", decision).mean()) - float(timing.request.mean())
-    return held
+    return held + (timing.participant_force_seconds if outcome_forced else 0.0)
 
 
 def hot_record_throughput(timing: CommitTiming, decision: Law | None = None, *, blocked_seconds: float = 0.0) -> float:

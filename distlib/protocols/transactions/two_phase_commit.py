@@ -18,7 +18,8 @@ One of them that has decided tells; one that has not voted yet aborts on the spo
 doubt and the coordinator is down, all wait: the protocol blocks.
 
 Which decisions are forced to disk and acknowledged follows the coordinator's :class:`Presumption`. A participant needs
-not know it: it forces what it is asked to acknowledge, and whatever else a crash makes it forget it can ask for again.
+not know it: it forces what it is asked to acknowledge and what it tells another participant. Whatever else a crash
+makes it forget it can ask for again, or nobody has relied on it.
 
 Assumptions
 -----------
@@ -30,8 +31,12 @@ that transaction afterwards, though a late copy of `Begin` may still be on its w
 *epoch*, made durable before anything else. A `Begin` of an earlier epoch is refused, and within an epoch the
 coordinator remembers what it has presumed.
 
+The logs are never truncated. So a transaction that the coordinator does not find in its log was never decided, and it
+answers "aborted" under every presumption. What a presumption changes here is what is forced and acknowledged. (With
+truncation, "unknown" would have to mean what the presumption says, and acknowledgements would say when to truncate.)
+
 Left out: shared locks (a transaction adds to balances and locks each key that it changes), deadlock detection (a wait
-for a lock times out), truncation of the logs, and trees of coordinators.
+for a lock times out), and trees of coordinators.
 """
 
 from __future__ import annotations
@@ -68,6 +73,17 @@ Work: TypeAlias = frozenset[tuple[str, Changes]]
 """The changes of a transaction by participant."""
 
 
+def _require_one_each(work: Work) -> None:
+    """Check that no participant, and no key of one, is named twice: only one of two changes would be made."""
+    participants = [participant for participant, _ in work]
+    if len(set(participants)) < len(participants):
+        raise ValueError(f"`work` must name each participant once, got {sorted(participants)}")
+    for participant, changes in work:
+        keys = [key for key, _ in changes]
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"`work` must name each key once, got {sorted(keys)} for {participant!r}")
+
+
 @dataclass(frozen=True)
 class Begin:
     """Client to coordinator: run this transaction, if your epoch is still the one that I know."""
@@ -75,6 +91,9 @@ class Begin:
     transaction: str
     work: Work
     epoch: int = 1
+
+    def __post_init__(self) -> None:
+        _require_one_each(self.work)
 
     def __str__(self) -> str:
         return f"begin {self.transaction}"
@@ -166,7 +185,7 @@ class Presumption(Enum):
     """An abort is neither forced nor acknowledged: what is not in the log was aborted."""
     COMMIT = "presumed commit"
     """A commit is not acknowledged, nor forced by participants. In return the coordinator forces a record before it
-    asks for votes, or a crash would turn a vote that never ended into a commit."""
+    asks for votes: where logs are truncated, a crash would otherwise turn a vote that never ended into a commit."""
 
     def acknowledges(self, commit: bool) -> bool:
         """Return whether participants force this decision, and are told it until they say so."""
@@ -485,7 +504,7 @@ class Participant(Node[ParticipantMessage, ParticipantLog]):
             for key, amount in record.changes:
                 balances[key] = balances.get(key, 0) + amount
             node = replace(node, log=replace(node.log, balances=tuple(sorted(balances.items()))))
-        # The save comes before the acknowledgement, after which the coordinator may forget.
+        # The save comes before the acknowledgement, after which the coordinator does not repeat the decision.
         effects = (CancelTimer(("decision", transaction)), Save(node.log, forced=message.acknowledge))
         node, granted = node.grant_locks()
         return node, effects + acknowledgement + granted
@@ -500,7 +519,11 @@ class Participant(Node[ParticipantMessage, ParticipantLog]):
             return node, (*effects, Send(source, Decision(transaction, False)))
         if record.state is State.PREPARED:
             return self, ()
-        return self, (Send(source, Decision(transaction, record.state is State.COMMITTED)),)
+        if record.state is State.COMMITTED:
+            return self, (Send(source, Decision(transaction, True)),)
+        # A no need not be forced as long as only the coordinator hears of it, which then decides. Another participant
+        # decides by it, so it must not be forgotten: a late copy of the request would get a yes.
+        return self, (Save(self.log), Send(source, Decision(transaction, False)))
 
     def abort_unvoted(self, transaction: str, *, forced: bool) -> Step[Self]:
         """Abort a transaction before a vote on it; if its request waits here for locks, that wait is over."""
@@ -563,6 +586,9 @@ class Transfer:
 
     transaction: str
     work: Work
+
+    def __post_init__(self) -> None:
+        _require_one_each(self.work)
 
     def __str__(self) -> str:
         return f"transfer {self.transaction}"
@@ -658,7 +684,7 @@ def participant_logs(world: World) -> Iterator[tuple[str, ParticipantLog]]:
 
 
 def outcomes(world: World) -> dict[str, set[State]]:
-    """Return, for each transaction, the decisions that a participant, the coordinator or a client has reached."""
+    """Return, for each transaction, the decisions that stand at a participant or at the coordinator."""
     reached: dict[str, set[State]] = {}
     for _, log in participant_logs(world):
         for transaction, record in log.records:
@@ -675,7 +701,7 @@ def outcomes(world: World) -> dict[str, set[State]]:
 
 
 def agreement(world: World) -> bool:
-    """No transaction is committed at one node and aborted at another: ever, including nodes that are down."""
+    """No transaction is committed at one node and aborted at another, nodes that are down included."""
     return all(len(states) <= 1 for states in outcomes(world).values())
 
 

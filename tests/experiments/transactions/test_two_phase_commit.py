@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from distlib.broken.transactions.two_phase_commit import ForgetfulParticipant
 from distlib.evidence import Estimate
 from distlib.experiments.transactions.two_phase_commit import (
     Fate,
     bank,
+    chaos,
     commit_latencies,
     cost_of,
     crash_points,
@@ -34,7 +36,14 @@ from distlib.models.transactions.two_phase_commit import (
     lock_hold_seconds_mean,
     loss_abort_probability,
 )
-from distlib.protocols.transactions.two_phase_commit import Coordinator, Presumption, State, outcomes
+from distlib.protocols.transactions.two_phase_commit import (
+    Coordinator,
+    Presumption,
+    State,
+    agreement,
+    client_is_told_the_truth,
+    outcomes,
+)
 from distlib.runtimes.faults import CrashRandomly
 
 EXACT = CommitTiming(3, Constant(0.010), Constant(0.020), 0.003, 0.005)
@@ -89,6 +98,16 @@ def test_hot_record_passes_as_many_transactions_as_the_queue_predicts() -> None:
     timing = CommitTiming(2, Exponential(0.001), None, 0.001, 0.002)
     rates = Estimate.of_mean([throughput(run_with(timing, hot_record(8, 12), seed=seed)) for seed in range(30)])
     assert abs(rates.z(hot_record_throughput(timing))) < 3
+    assert rates.low > 1 / lock_hold_seconds_mean(timing)
+
+
+def test_chaos_without_a_mistake_leaves_no_disagreement_and_with_one_it_may() -> None:
+    def disagreements(**changes: type) -> int:
+        runs = (chaos(bank(3, transfer_count=4, patience_seconds=0.2, **changes), seed=seed) for seed in range(60))
+        return sum(not (agreement(run.world) and client_is_told_the_truth(run.world)) for run in runs)
+
+    assert disagreements() == 0
+    assert disagreements(participant_class=ForgetfulParticipant) > 0
 
 
 def test_back_to_back_transfers_wait_for_locks_and_pausing_ones_do_not() -> None:

@@ -154,9 +154,10 @@ def test_a_lost_leg_aborts_as_a_refusal_does() -> None:
 
 def test_locks_are_held_from_the_request_to_the_decision() -> None:
     timing = CommitTiming(1, Constant(0.001), participant_force_seconds=0.003, coordinator_force_seconds=0.005)
-    # One participant: force, vote leg, force, decision leg.
-    assert lock_hold_seconds_mean(timing) == pytest.approx(0.003 + 0.001 + 0.005 + 0.001)
-    assert lock_hold_seconds_mean(timing, Constant(0.011)) == pytest.approx(0.003 + 0.001 + 0.005 + 0.011)
+    # One participant: force, vote leg, force, decision leg, force.
+    assert lock_hold_seconds_mean(timing) == pytest.approx(0.003 + 0.001 + 0.005 + 0.001 + 0.003)
+    assert lock_hold_seconds_mean(timing, outcome_forced=False) == pytest.approx(0.003 + 0.001 + 0.005 + 0.001)
+    assert lock_hold_seconds_mean(timing, Constant(0.011)) == pytest.approx(0.003 + 0.001 + 0.005 + 0.011 + 0.003)
     assert hot_record_throughput(timing) == pytest.approx(1 / (2 * 0.003 + 0.005 + 2 * 0.001))
     assert hot_record_throughput(timing, blocked_seconds=1.0) < 1.0
 

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from distlib.broken.transactions.two_phase_commit import (
+    CarelessParticipant,
     CoordinatorWithoutEpochs,
     ForgetfulParticipant,
     HastyCoordinator,
     ImpatientParticipant,
 )
-from distlib.experiments.transactions.two_phase_commit import bank
+from distlib.experiments.transactions.two_phase_commit import bank, lock_held
 from distlib.models.latency import Constant, Exponential, LogNormal, Uniform
 from distlib.node import CancelTimer, Complete, Invoke, Node, Outcome, Save, Send, SetTimer, World
 from distlib.protocols.transactions.two_phase_commit import (
@@ -259,6 +260,20 @@ def test_participant_that_has_not_voted_aborts_durably_before_it_tells_and_never
     assert sent(node.on_message("coordinator", ASKED)[1], Vote) == [("coordinator", Vote("t", False))]
 
 
+def test_a_no_is_forced_before_another_participant_hears_of_it() -> None:
+    refused, _ = participant(balance=9).on_message("coordinator", ASKED)
+    node, effects = refused.on_message("q", Inquire("t"))
+    assert effects == (Save(node.log), Send("q", Decision("t", False)))
+
+
+def test_work_that_names_a_participant_or_a_key_twice_is_refused() -> None:
+    twice = frozenset({("p", frozenset({("a", 1)})), ("p", frozenset({("a", 2)}))})
+    with pytest.raises(ValueError, match=r"`work` must name each participant once, got \['p', 'p'\]"):
+        Begin("t", twice)
+    with pytest.raises(ValueError, match=r"`work` must name each key once, got \['a', 'a'\] for 'p'"):
+        Transfer("t", frozenset({("p", frozenset({("a", 1), ("a", 2)}))}))
+
+
 def test_recovered_participant_in_doubt_asks_at_once_and_still_holds_its_locks() -> None:
     node, effects = participant().on_start(prepared().log)
     assert [target for target, _ in sent(effects, Inquire)] == ["coordinator", "q"]
@@ -374,6 +389,7 @@ SAFE = {"agreement": agreement, "validity": validity, "told": client_is_told_the
 
 @pytest.mark.parametrize("presumption", PRESUMPTIONS)
 def test_every_run_with_every_fault_at_once_agrees_and_ends_in_doubt_nowhere(presumption: Presumption) -> None:
+    reached: set[State] = set()
     for seed in range(12):
         nodes = bank(4, transfer_count=5, coordinator=Coordinator(presumption), patience_seconds=0.2)
         servers = [name for name in nodes if name != "client"]
@@ -392,15 +408,24 @@ def test_every_run_with_every_fault_at_once_agrees_and_ends_in_doubt_nowhere(pre
             always=SAFE,
         )
         # The faults end here: what is left must now come to its end, and no money has been made or lost.
-        calm = simulate(nodes_after(run), seed=seed, network=Network(Link(Constant(0.01))), until_seconds=60)
+        calm = simulate(
+            nodes_after(run, presumption),
+            seed=seed,
+            network=Network(Link(Constant(0.01))),
+            until_seconds=60,
+            always=SAFE,
+        )
         assert nobody_in_doubt(calm.world), seed
         assert total_balance(calm.world) == 4 * 1_000_000, seed
+        reached |= {state for states in outcomes(calm.world).values() for state in states}
+    assert reached == {State.COMMITTED, State.ABORTED}, "runs in which nothing is decided show nothing"
 
 
-def nodes_after(run: Run) -> dict[str, Node]:
+def nodes_after(run: Run, presumption: Presumption) -> dict[str, Node]:
     """Return nodes that begin where a run ended: with the log that is on disk."""
     logs = {name: saved for name, saved in run.saved.items() if saved is not None}
-    nodes = {name: node for name, node in bank(4).items() if name != "client"}
+    begun = bank(4, coordinator=Coordinator(presumption))
+    nodes = {name: node for name, node in begun.items() if name != "client"}
     return {name: replace(node, log=logs[name]) if name in logs else node for name, node in nodes.items()}
 
 
@@ -435,7 +460,7 @@ def test_same_seed_gives_the_same_trace_and_another_seed_another() -> None:
 
 @pytest.mark.parametrize(
     ("crashes", "states"),
-    [({}, 3_111), ({"coordinator": 1}, 18_696), ({"p1": 1}, 12_596)],
+    [({}, 3_051), ({"coordinator": 1}, 18_084), ({"p1": 1}, 12_076)],
     ids=["no crash", "coordinator crashes", "participant crashes"],
 )
 def test_agreement_validity_and_truth_hold_in_every_state(crashes: dict[str, int], states: int) -> None:
@@ -452,6 +477,28 @@ def test_agreement_validity_and_truth_hold_in_every_state(crashes: dict[str, int
     )
     found.require_holds()
     assert found.states == states
+
+
+@pytest.mark.parametrize(
+    ("presumption", "states"), [(Presumption.ABORT, 75_526), (Presumption.COMMIT, 32_823)], ids=["abort", "commit"]
+)
+def test_a_lock_still_held_and_a_bank_that_crashes_break_nothing(presumption: Presumption, states: int) -> None:
+    found = explore(
+        lock_held(presumption=presumption), messages="set", crashes={"p1": 1}, always=SAFE, record_history=True
+    )
+    found.require_holds()
+    assert found.states == states
+
+
+def test_a_bank_that_refuses_and_crashes_never_lets_anyone_commit() -> None:
+    found = explore(
+        bank(2, balance=0, retries=1),
+        messages="set",
+        crashes={"p1": 1},
+        always=SAFE | {"no commit": lambda world: State.COMMITTED not in outcomes(world).get("t1", ())},
+        record_history=True,
+    )
+    found.require_holds()
 
 
 @pytest.mark.parametrize("presumption", [Presumption.NOTHING, Presumption.COMMIT])
@@ -480,6 +527,7 @@ def test_participants_block_while_the_coordinator_is_down_and_only_then() -> Non
 BROKEN = {
     "tells before it saves": (bank(2, retries=1, coordinator=HastyCoordinator()), {"coordinator": 1}),
     "votes without saving": (bank(2, retries=1, participant_class=ForgetfulParticipant), {"p1": 1}),
+    "tells what it may forget": (lock_held(participant_class=CarelessParticipant), {"p1": 1}),
     "gives up waiting": (bank(2, retries=1, participant_class=ImpatientParticipant), 0),
     "begins what it does not know": (bank(2, retries=1, coordinator=CoordinatorWithoutEpochs()), {"coordinator": 1}),
 }
