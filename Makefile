@@ -47,7 +47,7 @@ bench: $(INSTALLED) ## measure what the speed and the scale are held against
 	@for program in $$(grep -l __main__ benchmarks/*.py); do echo "==> $$program"; $(BIN)/python "$$program" || exit 1; done
 
 browser-test: $(BUILT) ## drive the built pages in Chromium, which must be installed
-	$(BIN)/python -m pytest tests/book -m browser --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest tests/book tests/figures -m browser --numprocesses 2 --dist loadfile
 
 clean: ## remove the pages and the environment
 	rm -rf build $(ENVIRONMENT)
