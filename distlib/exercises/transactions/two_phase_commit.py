@@ -123,10 +123,11 @@ def _check_mend(answer: Any) -> str | None:
     if not callable(answer):
         return "The answer is a function from a tuple of effects to a tuple of effects."
 
+    order: _Order = answer
     lost: list[str] = []
 
     def checked(effects: Effects) -> Effects:
-        ordered = tuple(answer(effects))
+        ordered = tuple(order(effects))
         if sorted(map(repr, ordered)) != sorted(map(repr, effects)):
             lost.append("The effects must be the same ones, each once, in another order.")
             return effects
