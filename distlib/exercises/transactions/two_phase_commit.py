@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from distlib.broken.durability import SendsBeforeSaving
 from distlib.exercises.exercise import Exercise, number
@@ -123,7 +123,7 @@ def _check_mend(answer: Any) -> str | None:
     if not callable(answer):
         return "The answer is a function from a tuple of effects to a tuple of effects."
 
-    order: _Order = answer
+    order = cast(_Order, answer)
     lost: list[str] = []
 
     def checked(effects: Effects) -> Effects:
