@@ -551,7 +551,7 @@ def test_telling_before_saving_hides_while_handlers_are_atomic() -> None:
 
 
 def test_killed_coordinator_leaves_processes_in_doubt_and_resolves_them_when_restarted() -> None:
-    nodes = bank(2, patience_seconds=0.2)
+    nodes = bank(2, patience_seconds=0.5)
 
     def sure(trace: Trace) -> bool:
         states = [trace.states(name)[-1][1] for name in ("p1", "p2")]
