@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
-from distlib.broken.durability import NeverSaves
 from distlib.node import Step
 from distlib.protocols.core_concepts import Disk, LocalReplica, MajorityReplica, Read, Round, Version
 
@@ -23,8 +22,11 @@ class ReplicaWithoutWriteBack(MajorityReplica):
 
 
 @dataclass(frozen=True)
-class ForgetfulReplica(NeverSaves, MajorityReplica):
+class ForgetfulReplica(MajorityReplica):
     """Acknowledges what it has not made durable: after a crash it is one of a majority that knows nothing."""
+
+    def keeping(self, disk: Disk) -> Step[Self]:
+        return replace(self, disk=disk), ()
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ strongest = Exercise(
 
 def _check_between(answer: Any) -> str | None:
     if not isinstance(answer, History):
-        return "The answer is a History, such as history_of(\"alice 0 1 write x 1\", …) returns."
+        return 'The answer is a History, such as history_of("alice 0 1 write x 1", …) returns.'
     verdicts = judge(answer)
     if verdicts["linearizable"]:
         return "It is linearizable. Let a read miss a write that had ended before the read began."

@@ -22,7 +22,16 @@ from distlib.checkers.sequential_models import Model, by_key, register
 from distlib.checkers.sessions import check_session_guarantees
 from distlib.models.latency import Constant, Exponential, Law
 from distlib.node import Node, Outcome
-from distlib.protocols.core_concepts import Client, CutOff, MajorityReplica, Replica, Task
+from distlib.protocols.core_concepts import (
+    Client,
+    CutOff,
+    Disk,
+    MajorityReplica,
+    Replica,
+    Stamp,
+    Task,
+    Version,
+)
 from distlib.runtimes.faults import Fault, Link, Network
 from distlib.runtimes.network import Cluster
 from distlib.runtimes.simulation import Run, simulate
@@ -51,6 +60,7 @@ __all__ = [
     "stale_reads",
     "state_label",
     "write",
+    "write_under_way",
 ]
 
 Nodes = Mapping[str, Node[Any, Any]]
@@ -249,6 +259,14 @@ def registers(
     for name in names:
         others = tuple(other for other in names if other != name)
         nodes[name] = replica_class(name, others, (resend_seconds, resend_seconds))
+    return nodes
+
+
+def write_under_way(replica_class: type[Replica]) -> dict[str, Node[Any, Any]]:
+    """Return an instance in which `r1` has accepted Alice's write of 1 and told nobody yet; Bob is to read twice."""
+    nodes = registers(replica_class, {"alice": [write(1, "r1")], "bob": [read("r2"), read("r2")]})
+    accepted = Disk().accepting("alice", 1, Version(1, Stamp(1, "r1")))
+    nodes["r1"] = replica_class("r1", ("r2", "r3"), disk=accepted)
     return nodes
 
 

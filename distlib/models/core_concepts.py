@@ -42,7 +42,6 @@ __all__ = [
     "answered_without_retry_probability",
     "majority",
     "naive_operation_seconds",
-    "operation_law",
     "operation_messages",
     "operation_seconds_mean",
     "refused_probability",
@@ -118,14 +117,6 @@ def naive_operation_seconds(leg: Law, *, round_count: int = 2) -> float:
     """Return `round_count` mean round trips, in seconds: right for constant legs, whatever the number of replicas."""
     _require_whole("round_count", round_count, 0)
     return round_count * 2 * float(require_law("leg", leg).mean())
-
-
-def operation_law(replica_count: int, leg: Law, *, round_count: int = 2) -> Law:
-    """Return the law of an operation of one or two rounds, in seconds."""
-    if round_count not in (1, 2):
-        raise ValueError(f"`round_count` must be 1 or 2, got {round_count!r}")
-    one = round_law(replica_count, leg)
-    return one if round_count == 1 else sum_of(one, one)
 
 
 def operation_messages(replica_count: int, *, round_count: int = 2) -> int:
