@@ -77,7 +77,7 @@ def price_dials(*, identifier: str) -> Interactive:
         identifier=identifier,
         alt="The share of operations that are answered, over time, for one round of a majority and for two.",
         caption="What consistency costs with no fault at all. A leg takes 10 ms in the mean, whatever the dials say. "
-        "With more replicas the curves come closer to a step: a majority waits for neither the fastest nor the slowest.",
+        "With more replicas the curves come closer to steps: a majority waits neither for the fastest nor the slowest.",
     )
 
 

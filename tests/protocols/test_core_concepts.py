@@ -150,7 +150,7 @@ def test_local_replicas_agree_in_the_end_and_those_that_keep_the_latecomer_do_no
     assert not all(ends(LatecomerWins))
 
 
-# ----------------------------------------------------------------------------------------------------- every interleaving
+# ------------------------------------------------------------------------------------------------ every interleaving
 
 
 def small(replica_class: type[Replica]) -> dict:
