@@ -27,6 +27,25 @@ PURE = {
 IMPURE_BUILTINS = {"breakpoint", "eval", "exec", "input", "open", "print", "id", "hash"}
 
 
+# Some chapters teach several algorithms of a family. The first has the chapter's name; the others are listed here, with
+# the chapter that teaches them.
+PARTS = {
+    "consistency/abd": "consistency/voting",
+    "consistency/bully": "consistency/leader_election",
+    "consistency/chang_roberts": "consistency/leader_election",
+    "consistency/hybrid_logical_clock": "consistency/timestamps",
+    "consistency/lease": "consistency/leader_election",
+    "consistency/paxos": "consistency/consensus",
+    "consistency/quorum_systems": "consistency/voting",
+    "consistency/staleness": "consistency/voting",
+    "transactions/commit_latency": "transactions/index",
+    "transactions/deterministic_ordering": "transactions/log_based",
+    "transactions/group_commit": "transactions/log_based",
+    "transactions/paxos_commit": "transactions/three_phase_commit",
+    "transactions/saga": "transactions/log_based",
+}
+
+
 def families(folder: str, pattern: str) -> set[str]:
     """Return "topic/family" for each file of a folder's topics that fits the pattern, without prefix and suffix."""
     prefix, suffix = pattern.split("*")
@@ -48,12 +67,24 @@ def families(folder: str, pattern: str) -> set[str]:
     ],
 )
 def test_each_chapter_has_its_protocol_model_and_tests_under_the_same_name(folder: str, pattern: str) -> None:
-    assert families(folder, pattern) == families("chapters", "*.ipynb")
+    assert families(folder, pattern) - set(PARTS) == families("chapters", "*.ipynb")
+
+
+@pytest.mark.parametrize("layer", ["protocols", "models"])
+def test_each_part_of_a_chapter_has_its_tests_under_the_same_name(layer: str) -> None:
+    written = families(f"distlib/{layer}", "*.py")
+    assert families(f"tests/{layer}", "test_*.py") == written
+
+
+def test_each_part_is_written_and_belongs_to_a_chapter() -> None:
+    written = families("distlib/protocols", "*.py") | families("distlib/models", "*.py")
+    assert set(PARTS) <= written
+    assert all((ROOT / "chapters" / f"{chapter}.ipynb").exists() for chapter in PARTS.values())
 
 
 @pytest.mark.parametrize("folder", ["distlib/broken", "distlib/exercises", "distlib/experiments"])
 def test_what_serves_a_chapter_has_its_name(folder: str) -> None:
-    assert families(folder, "*.py") <= families("chapters", "*.ipynb")
+    assert families(folder, "*.py") <= families("chapters", "*.ipynb") | set(PARTS)
 
 
 def test_topics_are_the_six_of_the_source_document() -> None:
@@ -145,7 +176,11 @@ def test_the_table_of_contents_covers_every_page_once() -> None:
 
 def test_chapters_stand_in_the_order_of_the_map() -> None:
     plan = planned_chapters("book/mirror.md")
-    chapters = [page for page in pages_in_order() if page.startswith("chapters/") and "/lab_" not in page]
+    chapters = [
+        page
+        for page in pages_in_order()
+        if page.startswith("chapters/") and not page.split("/")[-1].startswith(("lab_", "index"))
+    ]
     assert chapters == [page for page in plan if page in chapters]
 
 
