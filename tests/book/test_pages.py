@@ -75,7 +75,9 @@ def test_the_plan_links_the_chapters_that_are_written_and_no_others(book: Path, 
     assert article is not None
     links = [str(link["href"]) for link in article.find_all("a", href=re.compile(r"chapters/"))]
     linked = {link.removeprefix("../").removesuffix(".html") for link in links}
-    written = {name for name in pages_in_order() if name.startswith("chapters/") and not re.search("/(lab_|index)", name)}
+    written = {
+        name for name in pages_in_order() if name.startswith("chapters/") and not re.search("/(lab_|index)", name)
+    }
     assert linked == written
     assert len(article.find_all(class_="planned")) == 24 - len(written)
 

@@ -19,7 +19,9 @@ from tests.repository import NOTEBOOKS, ROOT, code_cells, name_of, python_of, re
 FEWEST_EXERCISES = 4
 MODULES = sorted(path for path in (ROOT / "distlib" / "exercises").glob("*/*.py") if path.name != "__init__.py")
 CHAPTERS = [
-    path for path in NOTEBOOKS if path.parent.parent == ROOT / "chapters" and not path.name.startswith(("lab_", "index"))
+    path
+    for path in NOTEBOOKS
+    if path.parent.parent == ROOT / "chapters" and not path.name.startswith(("lab_", "index"))
 ]
 
 
