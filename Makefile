@@ -7,6 +7,7 @@ ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off
 INSTALLED := $(ENVIRONMENT)/.installed
+LABS_INSTALLED := $(ENVIRONMENT)/.labs-installed
 HTML := build/_build/html
 BUILT := build/.built
 
@@ -16,7 +17,7 @@ BOOK_SOURCES := _config.yml _toc.yml \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book read test lab chapter check bench browser-test clean
+.PHONY: help book read test lab labs chapter check bench browser-test clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +35,10 @@ lab: $(INSTALLED) ## open JupyterLab on the chapters, on this machine only
 	$(BIN)/jupyter lab --ip 127.0.0.1 --ServerApp.root_dir chapters \
 	  --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	  --LabApp.extension_manager=readonly $(if $(filter 0,$(shell id -u)),--allow-root)
+
+labs: $(LABS_INSTALLED) ## run the labs: real systems on this machine, started, broken, measured, and stopped
+	$(BIN)/python -m pytest -m labs tests/systems
+	$(BIN)/python -m pytest --nbval-lax $(wildcard chapters/*/lab_*.ipynb)
 
 chapter: $(INSTALLED) ## run one notebook and keep its outputs: make chapter NAME=transactions/two_phase_commit
 	@test -n "$(NAME)" || { echo "Which chapter? For example: make chapter NAME=transactions/two_phase_commit"; exit 2; }
@@ -58,6 +63,10 @@ clean: ## remove the pages and the environment
 $(BUILT): $(INSTALLED) $(BOOK_SOURCES)
 	@$(if $(filter-out %.md %.ipynb,$?),rm -rf build/_build/.doctrees)
 	@$(BIN)/jupyter-book build . --path-output build -W --keep-going -n || { rm -rf build/_build/.doctrees; exit 1; }
+	@touch $@
+
+$(LABS_INSTALLED): requirements-labs.txt $(INSTALLED)
+	@$(PIP) --quiet --requirement requirements-labs.txt
 	@touch $@
 
 # pip says several lines for each package. The reader sees how far it is; the rest is shown if something fails.
