@@ -1,0 +1,1 @@
+"""Variants of the protocols on consistency with a mistake each."""
