@@ -30,7 +30,6 @@ IMPURE_BUILTINS = {"breakpoint", "eval", "exec", "input", "open", "print", "id",
 # Some chapters teach several algorithms of a family. The first has the chapter's name; the others are listed here, with
 # the chapter that teaches them.
 PARTS = {
-    "consistency/abd": "consistency/voting",
     "consistency/bully": "consistency/leader_election",
     "consistency/chang_roberts": "consistency/leader_election",
     "consistency/hybrid_logical_clock": "consistency/timestamps",
