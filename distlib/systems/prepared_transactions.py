@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 from distlib.node import CancelTimer, Effects, Node, Send, SetTimer, Step
@@ -81,8 +82,7 @@ class PostgresParticipant(Node[ParticipantMessage, None]):
     lock_timeout_seconds: float = 1.0
 
     def on_start(self, saved: None) -> Step[Self]:
-        with self.connect() as connection:
-            found = connection.execute("SELECT gid FROM pg_prepared_xacts ORDER BY gid").fetchall()
+        found = self.ask("SELECT gid FROM pg_prepared_xacts ORDER BY gid")
         return self, tuple(effect for (transaction,) in found for effect in self.inquire(transaction))
 
     def on_message(self, source: str, message: ParticipantMessage) -> Step[Self]:
@@ -97,27 +97,22 @@ class PostgresParticipant(Node[ParticipantMessage, None]):
     def on_prepare(self, source: str, message: Prepare) -> Effects:
         """Make the changes and promise to keep them; say no if one is refused or a lock does not come."""
         transaction = message.transaction
-        if self.is_prepared(transaction):
-            return (Send(source, Vote(transaction, True)),)
         changes = "; ".join(
             f"UPDATE account SET balance = balance + {amount:d} WHERE name = {_quoted(key)}"
             for key, amount in sorted(message.changes)
         )
-        with self.connect() as connection:
-            try:
-                # One message to the server, and one answer: what the model calls a leg and a leg back.
-                connection.execute(f"BEGIN; {changes}; PREPARE TRANSACTION {_quoted(transaction)}")
-            except connection_error():
-                return (Send(source, Vote(transaction, False)),)
+        # One message to the server, and one answer: what the model calls a leg and a leg back.
+        refused = self.order(f"BEGIN; {changes}; PREPARE TRANSACTION {_quoted(transaction)}")
+        if refused not in (None, _ALREADY_PREPARED):
+            return (Send(source, Vote(transaction, False)),)
         return (Send(source, Vote(transaction, True)), SetTimer(("decision", transaction), self.inquire_seconds))
 
     def on_decision(self, source: str, message: Decision) -> Effects:
         """Carry out the decision, once."""
         transaction = message.transaction
-        verb = "COMMIT" if message.commit else "ROLLBACK"
-        if self.is_prepared(transaction):
-            with self.connect() as connection:
-                connection.execute(f"{verb} PREPARED {_quoted(transaction)}")
+        refused = self.order(f"{'COMMIT' if message.commit else 'ROLLBACK'} PREPARED {_quoted(transaction)}")
+        if refused not in (None, _NOT_PREPARED):
+            raise RuntimeError(f"the server could not end {transaction!r}: SQLSTATE {refused}")
         acknowledgement: Effects = (Send(source, Acknowledge(transaction)),) if message.acknowledge else ()
         return (CancelTimer(("decision", transaction)), *acknowledgement)
 
@@ -132,28 +127,56 @@ class PostgresParticipant(Node[ParticipantMessage, None]):
             SetTimer(("decision", transaction), self.inquire_seconds),
         )
 
-    def is_prepared(self, transaction: str) -> bool:
-        """Tell whether the server has promised, and knows no outcome."""
-        with self.connect() as connection:
-            asked = "SELECT 1 FROM pg_prepared_xacts WHERE gid = %s"
-            return connection.execute(asked, (transaction,)).fetchone() is not None
+    # ---- SQL
 
-    def connect(self) -> Any:
-        """Return a new connection. A handler makes its own: the server may have been restarted since."""
-        import psycopg
+    def order(self, statement: str) -> str | None:
+        """Have a statement carried out, and return None; or the SQLSTATE with which the server refused it."""
+        try:
+            self.ask(statement)
+        except _driver().Error as error:
+            if error.sqlstate is None:
+                raise
+            return str(error.sqlstate)
+        return None
 
-        return psycopg.connect(
-            host=LOOPBACK, port=self.port, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5,
-            options=f"-c lock_timeout={int(1000 * self.lock_timeout_seconds)}",
-        )  # fmt: skip
+    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement. A connection that the server's end has cut is made anew, once."""
+        driver = _driver()
+        for attempt in (1, 2):
+            connection = _connection(self.port, self.lock_timeout_seconds)
+            try:
+                cursor = connection.execute(statement)
+                return list(cursor.fetchall()) if cursor.description else []
+            except driver.OperationalError:
+                if not connection.closed:
+                    connection.rollback()
+                    raise
+                _connection.cache_clear()
+                if attempt == 2:
+                    raise
+            except driver.Error:
+                connection.rollback()
+                raise
+        raise AssertionError("unreachable")
 
 
-def connection_error() -> type[Exception]:
-    """Return the class of what the driver raises."""
+_ALREADY_PREPARED = "42710"
+_NOT_PREPARED = "42704"
+
+
+def _driver() -> Any:
     import psycopg
 
-    error: type[Exception] = psycopg.Error
-    return error
+    return psycopg
+
+
+@cache
+def _connection(port: int, lock_timeout_seconds: float) -> Any:
+    """Return a connection that is kept: making one takes several round trips."""
+    return _driver().connect(
+        host=LOOPBACK, port=port, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5,
+        options=f"-c lock_timeout={int(1000 * lock_timeout_seconds)}",
+    )  # fmt: skip
 
 
 def fates(
