@@ -442,6 +442,11 @@ class Client(Node[ClientMessage, int]):
         """Whether that is a read."""
         return self.task.operation == ("read",)
 
+    @property
+    def has_written(self) -> bool:
+        """Whether its latest task was a write that took effect: `newest` is then that version."""
+        return self.phase is Phase.IDLE and self.number > 0 and not self.is_read and self.newest != INITIAL
+
     # -- first phase
 
     def query(self) -> Step[Self]:
@@ -595,6 +600,19 @@ def stamps_are_unique(world: World) -> bool:
     versions += [version for disk in disks_of(world).values() for _, version in disk.hints]
     versions += [message.version for _, _, message in world.in_flight if isinstance(message, Report | Store | Stored)]
     return all(seen.setdefault(version.stamp, version.value) == version.value for version in versions)
+
+
+def acknowledged_writes_are_stored(world: World) -> bool:
+    """What a client was told is written is on the disks of a write quorum, or a newer version is; hints count."""
+    disks = disks_of(world)
+    for client in world.nodes.values():
+        if isinstance(client, Client) and client.has_written:
+            kept = [(name, disk.version) for name, disk in disks.items()]
+            kept += [hint for disk in disks.values() for hint in disk.hints]
+            holders = frozenset(home for home, version in kept if version.stamp >= client.newest.stamp)
+            if not client.quorums.is_write(holders):
+                return False
+    return True
 
 
 def everyone_is_answered(world: World) -> bool:

@@ -1,0 +1,1 @@
+"""Runs that the chapters on consistency and their tests share."""
