@@ -173,6 +173,7 @@ class EtcdCluster(AbstractContextManager["EtcdCluster"]):
             raise ValueError(f"`heartbeat_ms` must be at least 1, got {heartbeat_ms}")
         if election_ms < 5 * heartbeat_ms:
             raise ValueError(f"`election_ms` must be at least 5 heartbeats = {5 * heartbeat_ms}, got {election_ms}")
+        self.heartbeat_ms, self.election_ms = heartbeat_ms, election_ms
         etcd = str(program())
         folder = data_folder("etcd-", in_memory=in_memory)
         names = [f"m{number}" for number in range(1, member_count + 1)]
