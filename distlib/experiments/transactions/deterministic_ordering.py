@@ -185,7 +185,7 @@ def run_with(
 def chaos(nodes: Mapping[str, Node[Any, Any]], *, seed: int) -> tuple[Run, Run]:
     """Simulate `nodes` for 20 s with crashes, loss, copies and partitions, and then on for 30 s without.
 
-    The second run begins with what is on the disks. The clients' operations that the first run left open are not taken up again.
+    The second run begins with what is on the disks. The operations that clients left open are not taken up again.
     """
     servers = [name for name, node in nodes.items() if not isinstance(node, Client)]
     faults: list[Fault] = [

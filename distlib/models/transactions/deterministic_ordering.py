@@ -4,7 +4,8 @@ Theory of operation
 -------------------
 A transaction waits for the end of its epoch, on average half of it; then for the sequencing S (a forced write of the
 log, or a round of consensus); then its batch travels to the partitions. Partition i has it after a leg A_i, and sends
-what it has read to the others. The home partition, h, can carry it out when it has the batch and the reads of all others:
+what it has read to the others. The home partition, h, can carry it out when it has the batch and the reads of all
+others:
 
     L  =  U + S + max( A_h, max over j of (A_j + R_jh) ),      U uniform on [0, e]
 
@@ -12,8 +13,8 @@ where the legs are independent. It is a maximum as in two-phase commit, of one-w
 there is no force in it. A lock is held from the arrival of the batch until then: E max(…) - E[A].
 
 An optimistic transaction, be it one that read first to find out its keys or one under snapshot isolation, fails if one
-of its n keys is written between its beginning and its end. If others commit n of D keys each, at a rate lambda and chosen
-independently, those that meet it are a Poisson process thinned by the chance q of an overlap:
+of its n keys is written between its beginning and its end. If others commit n of D keys each, at a rate lambda and
+chosen independently, those that meet it are a Poisson process thinned by the chance q of an overlap:
 
     P  =  1 - exp(-lambda T q),      q  =  1 - C(D-n, n) / C(D, n)  ≈  n² / D.
 
@@ -207,7 +208,7 @@ def overlap_probability(write_count: int, key_count: int) -> float:
     Examples
     --------
     >>> round(overlap_probability(4, 10_000), 9)
-    0.001599280
+    0.00159928
     """
     _require_count("write_count", write_count, 1)
     _require_count("key_count", key_count, write_count)

@@ -192,9 +192,9 @@ def booking_throughput(timing: SagaTiming) -> float:
 def wrong_read_seconds(timing: SagaTiming, reader: Law) -> float:
     """Return for how long, per saga, a read that begins then adds up two accounts wrongly: E|D + X_1 - X_2|.
 
-    In seconds.
-    Divided by the mean time between sagas it is the share of wrong reads, if sagas do not overlap and reads come at
-    random moments. It does not change if the reader *waits* at a flagged account: the other account was read before.
+    In seconds. Divided by the mean time between sagas it is the share of wrong reads, if sagas do not overlap and
+    reads come at random moments. It does not change if the reader *waits* at a flagged account: the other account was
+    read before.
 
     Parameters
     ----------

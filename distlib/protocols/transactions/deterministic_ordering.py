@@ -21,12 +21,12 @@ Locks are taken in one order everywhere, so there is no deadlock. A lock is held
 other parts has come: one way, not a round trip, and no disk.
 
 A partition forces nothing. It saves a *checkpoint* now and then, without waiting for the disk, and after a crash it
-takes the log from there once more, and arrives at the same state. What it sent to others is in the checkpoint, too, for they
-may have to run again what it need not.
+takes the log from there once more, and arrives at the same state. What it sent to others is in the checkpoint, too,
+for they may have to run again what it need not.
 
 What it gives up: the keys of a transaction must be known before it begins, and nobody can change his mind in the
-middle. A client that does not know its keys reads first, and hands in its transaction with what it has read (`expected`): if
-that has changed when its turn comes, all partitions abort it, alike, and the client starts over.
+middle. A client that does not know its keys reads first, and hands in its transaction with what it has read
+(`expected`): if that has changed when its turn comes, all partitions abort it, alike, and the client starts over.
 
 Assumptions
 -----------
@@ -624,9 +624,14 @@ class Client(Node[Answer, None]):
 
 
 def log_of(world: World) -> Log:
-    """Return the log on the sequencer's disk."""
-    logs = [saved for saved in world.saved.values() if isinstance(saved, tuple)]
-    return logs[0] if logs else ()
+    """Return the log as the sequencer's disk says it; its memory may be ahead."""
+    for name, node in sorted(world.nodes.items()):
+        saved = world.saved[name]
+        if isinstance(saved, tuple):
+            return saved
+        if saved is None and isinstance(node, Sequencer):
+            return node.log
+    return ()
 
 
 def partition_states(world: World) -> dict[str, Accounts]:

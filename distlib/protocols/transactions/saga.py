@@ -15,8 +15,8 @@ or back to its beginning, and the pivot decides which.
 
 The :class:`Orchestrator` is a durable list of how far each saga has come. It saves what it is about to do, then asks
 for it, and asks again until it is answered. It may lose patience with a step before the pivot and turn back. Then it
-does not know whether that step was done, and undoes it too: a compensation can arrive *before* its step. A participant that
-gets one notes the step as undone, and the step is refused when it comes.
+does not know whether that step was done, and undoes it too: a compensation can arrive *before* its step. A participant
+that gets one notes the step as undone, and the step is refused when it comes.
 
 A :class:`Participant` has an *inbox* and an *outbox*. The inbox says what became of every step that it was asked for,
 so a second copy of the request changes nothing and gets the same answer. The outbox holds the answers that nobody has
@@ -783,12 +783,11 @@ def participant_logs(world: World) -> Iterator[tuple[str, ParticipantLog]]:
 
 def progress_of(world: World) -> dict[str, Progress]:
     """Return how far each saga has come, as the orchestrators' disks say it; their memory may be ahead."""
-    return {
-        name: progress
-        for log in world.saved.values()
-        if isinstance(log, OrchestratorLog)
-        for name, progress in log.sagas
-    }
+    logs = [
+        node.log if world.saved[name] is None and isinstance(node, Orchestrator) else world.saved[name]
+        for name, node in sorted(world.nodes.items())
+    ]
+    return {name: progress for log in logs if isinstance(log, OrchestratorLog) for name, progress in log.sagas}
 
 
 def booked(world: World) -> list[tuple[str, str, int]]:
