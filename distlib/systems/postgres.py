@@ -90,7 +90,11 @@ def _prefix() -> tuple[str, ...]:
 def _run(name: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs to its end."""
     command = [*_prefix(), str(program(name)), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_PROGRAM_SECONDS, check=False, cwd="/")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROGRAM_SECONDS, check=False, cwd="/")
+    except subprocess.TimeoutExpired as late:
+        said = (late.stderr or b"").decode(errors="replace").strip() or "it said nothing"
+        raise TimeoutError(f"{name} did not end within {_PROGRAM_SECONDS:g} s: {said}") from None
     if done.returncode:
         raise RuntimeError(f"{name} ended with status {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
 
@@ -207,7 +211,7 @@ class Postgres(Server):
         standby = Postgres(name, settings={**(settings or {}), "primary_conninfo": link}, in_memory=self.in_memory)
         _own(standby.folder)
         _run("pg_basebackup", "-D", str(standby._data), "-d", f"host={LOOPBACK} port={self.port} user=postgres", "-c",
-             "fast", "-N", "-X", "stream")  # fmt: skip
+             "fast", "-N", "-X", "fetch")  # fmt: skip
         (standby._data / "standby.signal").touch()
         _own(standby.folder)
         standby.start()
