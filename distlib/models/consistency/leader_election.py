@@ -93,6 +93,9 @@ class ElectionTiming:
         h, between two heartbeats; at least 0. Only outages depend on it.
     save_seconds
         f, a forced write of the vote; at least 0.
+    pre_vote
+        Whether a candidate first asks whether it would be elected. That takes a round trip more, and changes nothing
+        else: whoever would have waited for the first request still does.
 
     Raises
     ------
@@ -107,6 +110,7 @@ class ElectionTiming:
     elector_count: int | None = None
     heartbeat_seconds: float = 0.0
     save_seconds: float = 0.0
+    pre_vote: bool = False
 
     def __post_init__(self) -> None:
         if self.member_count < 2:
@@ -147,8 +151,8 @@ class ElectionTiming:
 
     @property
     def votes_seconds(self) -> float:
-        """From the winner's timeout to its last vote: 2 d + 2 f."""
-        return 2 * self.delay_seconds + 2 * self.save_seconds
+        """From the winner's timeout to its last vote: 2 d + 2 f, and with pre-vote 2 d more."""
+        return (4 if self.pre_vote else 2) * self.delay_seconds + 2 * self.save_seconds
 
 
 # ------------------------------------------------------------------------------------------------------- probabilities
@@ -381,11 +385,7 @@ class ElectionLaw:
         """Times from the first at which somebody can lead, far enough."""
         start = self.timing.shortest_seconds + self.timing.votes_seconds
         split = split_vote_probability(self.timing)
-        rounds = (
-            1
-            if split == 0
-            else min(_MOST_ROUNDS, math.ceil(math.log(_NEGLIGIBLE) / math.log(split)) if split < 1 else 1)
-        )
+        rounds = min(_MOST_ROUNDS, math.ceil(math.log(_NEGLIGIBLE) / math.log(split))) if 0 < split < 1 else 1
         end = start + rounds * (self.timing.shortest_seconds + self.timing.spread_seconds)
         return np.linspace(start, end, 400 * (rounds + 1))
 
