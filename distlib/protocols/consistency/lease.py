@@ -12,7 +12,7 @@ A :class:`Grantor` gives the lease to one holder at a time. It promises, for
 what, so it waits for a whole lease before it promises anything.
 
 A :class:`Holder` reads its clock when it *sends* a request, and relies on the lease until its clock shows
-`usable_seconds` more. It keeps a counter on a :class:`Resource`: it reads the value, works on it, and writes the
+`usable_seconds` more: the lease, less what two clocks may drift apart meanwhile. It keeps a counter on a :class:`Resource`: it reads the value, works on it, and writes the
 value plus one. A process can stand still for longer than its lease and not know, and a message can be late; so a
 write may come in from a holder that is none any more. The resource keeps the highest token that it has seen, *in a
 read or in a write*, and refuses lower ones.
@@ -180,8 +180,10 @@ class Holder(Node[Message, None]):
     ----------
     grantor, resource
         Whom it asks, and where the counter is.
-    usable_seconds
-        How long, on its own clock and from the sending of a request on, it relies on the lease.
+    lease_seconds
+        For how long the grantor promises, on the grantor's clock.
+    drift
+        By what share any clock may run too fast or too slow, at most; in [0, 1).
     start_seconds
         When it asks first.
     ask_seconds
@@ -196,7 +198,8 @@ class Holder(Node[Message, None]):
 
     grantor: str
     resource: str
-    usable_seconds: float = 10.0
+    lease_seconds: float = 10.0
+    drift: float = 0.0
     start_seconds: float = 0.0
     ask_seconds: float = 3.0
     asks_at_most: int | None = None
@@ -211,6 +214,11 @@ class Holder(Node[Message, None]):
     value: int | None = None
     """What it has read and works on."""
     refusals: int = 0
+
+    @property
+    def usable_seconds(self) -> float:
+        """How long it relies on the lease: on its own clock, from the sending of the request on."""
+        return self.lease_seconds * (1 - self.drift) / (1 + self.drift)
 
     def on_start(self, saved: None) -> Step[Self]:
         return self, (SetTimer("ask", (self.start_seconds, self.start_seconds)),)
