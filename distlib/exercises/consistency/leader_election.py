@@ -151,7 +151,9 @@ def _both_count(world: World) -> bool:
 
 def _check_fence(answer: Any) -> str | None:
     if not callable(answer):
-        return "The answer is a function of the highest token seen, the request's token, and whether the request writes."
+        return (
+            "The answer is a function of the highest token seen, the request's token, and whether the request writes."
+        )
     rule = cast(_Rule, answer)
     told = rule(3, 4, False)
     if not isinstance(told, tuple) or len(told) != 2:

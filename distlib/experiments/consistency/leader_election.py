@@ -191,7 +191,7 @@ def first_round(timing: ElectionTiming, *, seed: int, delay: Law | None = None) 
     anybody enters the second.
     """
     leg = delay or Constant(timing.delay_seconds)
-    slack = 6 * timing.save_seconds + 4 * float(leg.ppf(1 - 1e-9))
+    slack = 6 * timing.save_seconds + (10 if timing.pre_vote else 4) * float(leg.ppf(1 - 1e-9))
     shortest = timing.spread_seconds + slack
     nodes, faults = _cold(timing, shortest)
     end = shortest + timing.spread_seconds + slack / 2
@@ -549,9 +549,7 @@ def _announced(trace: Trace) -> list[Event]:
 # ------------------------------------------------------------------------------------------------ the bully, the ring
 
 
-def bully_processes(
-    process_count: int, starters: Sequence[int], *, answer_seconds: float = 1.0
-) -> dict[str, Process]:
+def bully_processes(process_count: int, starters: Sequence[int], *, answer_seconds: float = 1.0) -> dict[str, Process]:
     """Return processes `p1`, `p2` and so on by rank; those of the ranks `starters` miss the leader at once."""
     names = tuple(f"p{rank}" for rank in range(1, process_count + 1))
     return {
@@ -584,9 +582,14 @@ def ring(numbers: Sequence[int], starters: Sequence[int] | None = None) -> dict[
 
 
 def ring_messages(
-    numbers: Sequence[int], starters: Sequence[int] | None = None, *, seed: int = 1, delay: Law | None = None
+    numbers: Sequence[int],
+    starters: Sequence[int] | None = None,
+    *,
+    seed: int = 1,
+    delay: Law | None = None,
+    ordered: bool = True,
 ) -> tuple[int, int]:
-    """Return (probes, announcements) of an election, counted in a run."""
-    network = Network(Link(delay or Constant(0.001)))
+    """Return (probes, announcements) of an election, counted in a run; `ordered`: whether links keep their order."""
+    network = Network(Link(delay or Constant(0.001), ordered=ordered))
     counts = simulate(ring(numbers, starters), seed=seed, network=network, record=False).counts.sent_by_class
     return counts.get("Probe", 0), counts.get("Elected", 0)

@@ -14,7 +14,9 @@ stopped it. It sends one :class:`Elected` around.
 
 Assumptions
 -----------
-The numbers differ, no process crashes, and the ring loses nothing. Messages of one link may even overtake each other.
+The numbers differ, no process crashes, and the ring loses nothing. Messages of one link may even overtake each other,
+and the highest still leads; but a probe that the announcement overtook starts another election. What an election costs
+assumes that links keep their order.
 """
 
 from __future__ import annotations
