@@ -159,7 +159,7 @@ def takeover_seconds(
     """Return the seconds from a holder's crash, at a random moment, until the other one holds the lease."""
     random = np.random.default_rng((seed, 15))
     crash_seconds = (3 + float(random.random())) * renewal_seconds
-    nodes = {
+    nodes: Nodes = {
         "a": Holder("lock", "store", lease_seconds, ask_seconds=renewal_seconds, updates=0),
         "b": Holder(
             "lock",

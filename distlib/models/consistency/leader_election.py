@@ -155,7 +155,7 @@ class ElectionTiming:
 
     @property
     def window_share(self) -> float:
-        """w / T, at most 1."""
+        """The window as a share of the spread, w / T, at most 1."""
         return min(1.0, self.window_seconds / self.spread_seconds)
 
     @property

@@ -192,7 +192,7 @@ class Server(Node[Message, Ballot]):
     pre_vote: bool = False
     last_term: int | None = None
     first_timeout_seconds: tuple[float, float] | None = None
-    """Shortest and longest election timeout after its first boot, where that differs: so an instance has a leader soon."""
+    """Shortest and longest election timeout after its first boot, where that differs."""
     ballot: Ballot = Ballot()
     role: Role = Role.FOLLOWER
     granted: frozenset[str] = frozenset()

@@ -12,10 +12,10 @@ A :class:`Grantor` gives the lease to one holder at a time. It promises, for
 what, so it waits for a whole lease before it promises anything.
 
 A :class:`Holder` reads its clock when it *sends* a request, and relies on the lease until its clock shows
-`usable_seconds` more: the lease, less what two clocks may drift apart meanwhile. It keeps a counter on a :class:`Resource`: it reads the value, works on it, and writes the
-value plus one. A process can stand still for longer than its lease and not know, and a message can be late; so a
-write may come in from a holder that is none any more. The resource keeps the highest token that it has seen, *in a
-read or in a write*, and refuses lower ones.
+`usable_seconds` more: the lease, less what two clocks may drift apart meanwhile. It keeps a counter on a
+:class:`Resource`: it reads the value, works on it, and writes the value plus one. A process can stand still for longer
+than its lease and not know, and a message can be late; so a write may come in from a holder that is none any more. The
+resource keeps the highest token that it has seen, *in a read or in a write*, and refuses lower ones.
 
 Assumptions
 -----------
