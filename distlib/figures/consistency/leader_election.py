@@ -125,8 +125,8 @@ def election_dials(*, identifier: str) -> Interactive:
         dials,
         identifier=identifier,
         alt="The share of outages that are over, over time, after the crash of a leader.",
-        caption="Timeouts begin at 150 ms, heartbeats come every 75 ms. Each stair is a round: where the curve is flat, "
-        "the vote has split and all wait for the next timeout. The law is that of rounds that begin anew.",
+        caption="Timeouts begin at 150 ms, heartbeats come every 75 ms. Each stair is a round: where the curve is "
+        "flat, the vote has split and all wait for the next timeout. The law is that of rounds that begin anew.",
     )
 
 
