@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -11,12 +12,13 @@ from distlib.figures.interactive import Dial, Interactive
 from distlib.figures.plots import Note, frame_lines
 from distlib.models.background import slow_page_probability, slow_part_probability
 from distlib.models.latency import Constant, Exponential, Law, LogNormal
-from distlib.models.queueing import multi_server_response_seconds_mean, response_seconds_mean, utilisation
+from distlib.models.queueing import multi_server_response_seconds_mean, response_seconds_mean
 
 __all__ = ["line_dials", "page_dials"]
 
 PART: Final = LogNormal(0.010, 0.8)
 SERVICE_MILLISECONDS: Final = 10.0
+MOST_STAY: Final = 20.0  # service times; the figure ends there
 
 
 def page_dials(*, identifier: str) -> Interactive:
@@ -60,27 +62,29 @@ def page_dials(*, identifier: str) -> Interactive:
 
 def line_dials(*, identifier: str) -> Interactive:
     """Return how long a job stays against how busy the workers are, with dials for the load and for their number."""
-    shares = np.linspace(0.02, 0.98, 49)
+    grid = np.linspace(0.02, 0.98, 97).tolist()
     service = SERVICE_MILLISECONDS / 1000
 
-    def stay(share: float, worker_count: int) -> float:
-        rate = share * worker_count / service
-        return multi_server_response_seconds_mean(worker_count, rate, service) / service
+    def together(share: float, worker_count: int) -> float:
+        return multi_server_response_seconds_mean(worker_count, share * worker_count / service, service) / service
 
     def alone(share: float, law: Law) -> float:
         return response_seconds_mean(share / service, law) / service
 
+    def curve(stay: Callable[[float], float]) -> tuple[list[float], list[float]]:
+        """Return the part of a curve that fits into the figure."""
+        points = [(share, stay(share)) for share in grid]
+        shown = [(share, times) for share, times in points if times <= MOST_STAY]
+        return [share for share, _ in shown], [times for _, times in shown]
+
     def draw(percent: int, worker_count: int) -> Frame:
         share = percent / 100
-        here = stay(share, worker_count)
-        assert abs(utilisation(share / service, Constant(service)) - share) < 1e-9
+        here = together(share, worker_count)
+        name = "1 worker" if worker_count == 1 else f"{worker_count} workers, one line"
         return frame_lines(
             {
-                f"{worker_count} {'worker' if worker_count == 1 else 'workers'}, one line": (
-                    shares,
-                    [stay(float(each), worker_count) for each in shares],
-                ),
-                "one worker, jobs all alike": (shares, [alone(float(each), Constant(service)) for each in shares]),
+                name: curve(lambda each: together(each, worker_count)),
+                "1 worker, equal jobs": curve(lambda each: alone(each, Constant(service))),
             },
             summary=f"Busy for {percent} % of the time: a job of {SERVICE_MILLISECONDS:.0f} ms stays for "
             f"{here * SERVICE_MILLISECONDS:.3g} ms, {here:.3g} times as long as it takes. One worker alone: "
@@ -88,7 +92,7 @@ def line_dials(*, identifier: str) -> Interactive:
             x_label="share of the time for which a worker is busy",
             y_label="stay, in service times",
             x_limits=(0, 1),
-            y_limits=(0, 20),
+            y_limits=(0, MOST_STAY),
             notes=[Note(f"{percent} %", x=share)],
         )
 
