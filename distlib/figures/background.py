@@ -84,7 +84,7 @@ def line_dials(*, identifier: str) -> Interactive:
         return frame_lines(
             {
                 name: curve(lambda each: together(each, worker_count)),
-                "1 worker, equal jobs": curve(lambda each: alone(each, Constant(service))),
+                "equal jobs": curve(lambda each: alone(each, Constant(service))),
             },
             summary=f"Busy for {percent} % of the time: a job of {SERVICE_MILLISECONDS:.0f} ms stays for "
             f"{here * SERVICE_MILLISECONDS:.3g} ms, {here:.3g} times as long as it takes. One worker alone: "
