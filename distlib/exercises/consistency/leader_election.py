@@ -36,7 +36,7 @@ _BULLY = message_count(8, 3)
 
 bully = Exercise(
     "leader_election.bully",
-    "Eight processes, the eighth is dead, the third notices. How many messages?",
+    "How many messages do eight bullies take?",
     number(
         _BULLY,
         relative_tolerance=0,
@@ -57,7 +57,7 @@ _SEVEN = ElectionTiming(7, 0.150, 0.100, 0.010)
 
 split = Exercise(
     "leader_election.split",
-    "Seven members, the leader has crashed, legs of 10 ms, a spread of 100 ms. What share of the rounds splits?",
+    "What share of the rounds splits in a cluster of seven?",
     number(
         split_vote_probability(_SEVEN),
         mistakes={
@@ -84,7 +84,7 @@ _SPREAD = _smallest_spread(0.01)
 
 safe_spread = Exercise(
     "leader_election.safe_spread",
-    "Which is the smallest spread, in whole milliseconds, at which at most one round in a hundred splits?",
+    "At which spread does one round in a hundred split?",
     number(
         _SPREAD,
         relative_tolerance=0,
@@ -177,7 +177,7 @@ def _check_fence(answer: Any) -> str | None:
 
 fence = Exercise(
     "leader_election.fence",
-    "Write the rule by which a resource accepts requests, so that no update is lost.",
+    "By which rule does a resource lose no update?",
     _check_fence,
     right=(
         lambda highest, token, is_write: (token >= highest, max(highest, token)),

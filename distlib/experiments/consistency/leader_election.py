@@ -69,6 +69,7 @@ __all__ = [
     "small",
     "state_label",
     "terms_reached",
+    "without_heartbeats",
 ]
 
 Nodes = Mapping[str, Node[Any, Any]]
@@ -370,6 +371,11 @@ def briefly(message: Any) -> str:
             return f"it is {message.term}"
         case _:
             return str(message)
+
+
+def without_heartbeats(message: Any) -> str:
+    """Return what a figure with many heartbeats writes on a message: nothing on those."""
+    return "" if isinstance(message, Heartbeat) else briefly(message)
 
 
 def state_label(node: Node[Any, Any]) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -71,13 +72,12 @@ def two_clients(
 def paused_holder(resource: Resource, *, seed: int = 1) -> Run:
     """Simulate a holder that stands still right after it has read, for longer than its lease.
 
-    Legs take 0.2 s, the lease 10 s, the work 1 s. `b` asks every 3 s. The pause begins after 0.9 s and takes 15 s.
+    Legs take 0.2 s, the lease 10 s, the work 1 s. `b` asks after 10.5 s. The pause begins after 0.9 s and takes 13 s.
     """
-    pause: Sequence[Fault] = [Pause("a", 0.9, 15.0)]
-    nodes = two_clients(resource=resource, asks_at_most=None)
-    nodes["a"] = Holder("lock", "store", asks_at_most=1)
+    pause: Sequence[Fault] = [Pause("a", 0.9, 13.0)]
+    nodes = two_clients(resource=resource, second_start_seconds=10.5)
     network = Network(Link(Constant(0.2)))
-    return simulate(nodes, seed=seed, network=network, faults=pause, until_seconds=17.0)
+    return simulate(nodes, seed=seed, network=network, faults=pause, until_seconds=15.0)
 
 
 def drifting_holders(drift: float, *, holder_class: type[Holder] = Holder, delay_seconds: float = 0.05) -> Run:
@@ -86,9 +86,8 @@ def drifting_holders(drift: float, *, holder_class: type[Holder] = Holder, delay
     The lease takes 10 s. `b` asks just after the grantor has come to think that they are over.
     """
     ends_seconds = delay_seconds + 10.0 / (1 + drift)
-    nodes = two_clients(
-        holder_class=holder_class, drift=drift, second_start_seconds=ends_seconds - delay_seconds / 2, updates=0
-    )
+    asks_seconds = math.ceil(100 * (ends_seconds - delay_seconds / 2)) / 100
+    nodes = two_clients(holder_class=holder_class, drift=drift, second_start_seconds=asks_seconds, updates=0)
     return simulate(
         nodes,
         seed=1,

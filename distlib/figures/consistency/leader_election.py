@@ -68,7 +68,7 @@ def outages(
     for index, (label, seconds) in enumerate(simulated.items()):
         ordered = np.sort(np.asarray(seconds, dtype=float)) / MILLISECOND
         count = len(ordered)
-        shown = ordered[ordered <= x_limits[1]]
+        shown = np.maximum(ordered[ordered <= x_limits[1]], x_limits[0])
         x = np.concatenate(([x_limits[0]], shown, [x_limits[1]]))
         y = 100 * np.concatenate((np.arange(len(shown) + 1), [len(shown)])) / count
         draw_curve(chart, check(Series(label, x, y, kind="steps")), index, markers=False)
@@ -110,13 +110,13 @@ def election_dials(*, identifier: str) -> Interactive:
             f"99 outages in 100 take {slow}.",
             x_label="time since the leader's crash (ms)",
             y_label="outages that are over by then (%)",
-            x_limits=(0, 1000),
+            x_limits=(0, 1030),
             y_limits=(0, 100),
             notes=[Note("mean", x=mean)] if mean < 900 else [],
         )
 
     dials = [
-        Dial("spread", (20, 30, 50, 75, 100, 150, 300), 30, "spread T of the timeouts", "ms"),
+        Dial("spread", (20, 30, 50, 75, 100, 150, 300), 30, "spread T", "ms"),
         Dial("delay", (1, 5, 15), 15, "leg d", "ms"),
         Dial("members", (3, 5, 9), 5, "members n"),
     ]
@@ -141,6 +141,7 @@ def lease_dial(*, identifier: str) -> Interactive:
         return spacetime(
             run.trace,
             names=("a", "lock", "b"),
+            label=str,
             state=lease_label,
             start_seconds=9.0,
             end_seconds=11.0,
