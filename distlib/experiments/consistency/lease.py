@@ -198,6 +198,7 @@ def lease_label(node: Node[Any, Any]) -> tuple[str, str] | None:
     if isinstance(node, Grantor):
         return (f"promised to {node.holder}", "calm") if node.holder else None
     if isinstance(node, Resource) and node.accepted:
-        lost = node.value != node.accepted
-        return f"{node.value} after {node.accepted} writes", "bad" if lost else "calm"
+        if node.value != node.accepted:
+            return "lost", "bad"
+        return f"{node.value} after {node.accepted} write{'' if node.accepted == 1 else 's'}", "calm"
     return None

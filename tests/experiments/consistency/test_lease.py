@@ -45,4 +45,6 @@ def test_lanes_say_who_holds_what() -> None:
     assert lease_label(Holder("lock", "store")) is None
     assert lease_label(Holder("lock", "store", holds=True, token=2)) == ("holds 2", "good")
     assert lease_label(replace(Grantor(), holder="a")) == ("promised to a", "calm")
-    assert lease_label(Resource(value=1, accepted=2)) == ("1 after 2 writes", "bad")
+    assert lease_label(Resource(value=1, accepted=2)) == ("lost", "bad")
+    assert lease_label(Resource(value=1, accepted=1)) == ("1 after 1 write", "calm")
+    assert lease_label(Resource()) is None
