@@ -59,6 +59,7 @@ __all__ = [
     "isolated_server",
     "leader_times",
     "measure_bully_messages",
+    "measure_cut_off_leader",
     "measure_elections",
     "measure_ring_messages",
     "outage_seconds",
@@ -490,6 +491,31 @@ def measure_elections(
     terms.append(_require_leader(trace)[1])
     led = {(term, name) for name, term, _, _ in leader_times(trace)}
     return RealElections(tuple(outages), tuple(terms), len({term for term, _ in led}) == len(led))
+
+
+def measure_cut_off_leader(nodes: Nodes, *, seed: int = 0, patience_seconds: float = 30.0) -> tuple[int, int]:
+    """Cut a leader off over real sockets, until another one leads; then heal, until it follows.
+
+    Returns
+    -------
+    tuple
+        How many believed that they lead before the network healed, and how many when the first one followed again.
+    """
+    with Cluster(nodes, seed=seed) as real:
+        first, term = _require_leader(real.wait_until(_leader_in, patience_seconds))
+        real.partition([{first}, set(nodes) - {first}])
+        trace = real.wait_until(partial(_is_replaced, victim=first), patience_seconds)
+        before = _believing(trace)
+        real.heal()
+        trace = real.wait_until(lambda trace: first not in _believing(trace), patience_seconds)
+        assert _require_leader(trace)[1] > term
+        return len(before), len(_believing(trace))
+
+
+def _believing(trace: Trace) -> list[str]:
+    """Return who believes, at the end of a trace, that it leads."""
+    last = {name: states[-1][1] for name in trace.names if (states := trace.states(name))}
+    return [name for name, node in last.items() if isinstance(node, Server) and node.role is Role.LEADER]
 
 
 def _is_replaced(trace: Trace, victim: str) -> bool:

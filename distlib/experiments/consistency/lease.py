@@ -12,6 +12,7 @@ from distlib.models.latency import Constant
 from distlib.node import Node, World
 from distlib.protocols.consistency.lease import Grantor, Holder, Resource
 from distlib.runtimes.faults import Clock, Crash, Fault, Link, Network, Pause
+from distlib.runtimes.network import Cluster
 from distlib.runtimes.simulation import InvariantViolated, Run, simulate
 from distlib.runtimes.trace import Kind, Trace
 
@@ -19,6 +20,7 @@ __all__ = [
     "drifting_holders",
     "lease_label",
     "lease_margin_seconds",
+    "measure_paused_holder",
     "overlap_seconds",
     "paused_holder",
     "takeover_seconds",
@@ -189,6 +191,35 @@ def takeover_seconds(
 def _waits(world: World) -> bool:
     node = world.nodes["b"]
     return not (isinstance(node, Holder) and node.holds)
+
+
+def measure_paused_holder(resource: Resource, *, patience_seconds: float = 30.0) -> tuple[int, int]:
+    """Return (writes that were accepted, the counter) after a process that holds a lease was stopped for too long.
+
+    Over real sockets: `a` gets ``SIGSTOP`` once it has read, and may go on when `b` has written. It has a second and a
+    half for that, in which it works; then comes its write, and after that the end of its lease.
+    """
+    nodes: Nodes = {
+        "a": Holder("lock", "store", 2.0, asks_at_most=1, work_seconds=1.5),
+        "b": Holder("lock", "store", 2.0, start_seconds=1.0, ask_seconds=0.5, work_seconds=0.1),
+        "lock": Grantor(2.0),
+        "store": resource,
+    }
+
+    def last(trace: Trace, name: str) -> Any:
+        states = trace.states(name)
+        return states[-1][1] if states else None
+
+    with Cluster(nodes, processes=True) as real:
+        real.wait_until(lambda trace: (a := last(trace, "a")) is not None and a.value is not None, patience_seconds)
+        real.pause("a")
+        real.wait_until(lambda trace: (store := last(trace, "store")) is not None and store.accepted, patience_seconds)
+        real.resume("a")
+        trace = real.wait_until(
+            lambda trace: last(trace, "a").refusals or last(trace, "store").accepted > 1, patience_seconds
+        )
+        store = last(trace, "store")
+        return store.accepted, store.value
 
 
 def lease_label(node: Node[Any, Any]) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ from distlib.experiments.consistency.leader_election import (
     isolated_server,
     leader_times,
     measure_bully_messages,
+    measure_cut_off_leader,
     measure_elections,
     measure_ring_messages,
     outage_seconds,
@@ -155,6 +156,10 @@ def test_leaders_that_are_killed_over_sockets_are_replaced_term_after_term() -> 
     assert len(found.outage_seconds) == 2
     assert all(0 < seconds < 20 for seconds in found.outage_seconds)
     assert found.one_leader_a_term
+
+
+def test_a_leader_that_is_cut_off_over_sockets_believes_on_until_it_is_told() -> None:
+    assert measure_cut_off_leader(cluster(3, timeout_seconds=(0.2, 0.4), heartbeat_seconds=0.05)) == (2, 1)
 
 
 def test_messages_over_sockets_are_those_predicted() -> None:

@@ -9,6 +9,7 @@ from distlib.experiments.consistency.lease import (
     drifting_holders,
     lease_label,
     lease_margin_seconds,
+    measure_paused_holder,
     overlap_seconds,
     paused_holder,
     takeover_seconds,
@@ -34,6 +35,11 @@ def test_a_holder_that_stood_still_is_refused_or_overwrites() -> None:
     assert paused_holder(Resource()).nodes["store"].value == 1
     unfenced = paused_holder(GuilelessResource()).nodes["store"]
     assert (unfenced.value, unfenced.accepted) == (1, 2)
+
+
+@pytest.mark.parametrize(("resource", "writes"), [(Resource(), (1, 1)), (GuilelessResource(), (2, 1))])
+def test_a_stopped_process_is_refused_or_overwrites_over_sockets(resource: Resource, writes: tuple[int, int]) -> None:
+    assert measure_paused_holder(resource) == writes
 
 
 def test_a_takeover_waits_for_the_promise_to_end() -> None:
