@@ -61,6 +61,7 @@ __all__ = [
     "measure_bully_messages",
     "measure_cut_off_leader",
     "measure_elections",
+    "measure_outages",
     "measure_ring_messages",
     "outage_seconds",
     "predict_outage",
@@ -491,6 +492,11 @@ def measure_elections(
     terms.append(_require_leader(trace)[1])
     led = {(term, name) for name, term, _, _ in leader_times(trace)}
     return RealElections(tuple(outages), tuple(terms), len({term for term, _ in led}) == len(led))
+
+
+def measure_outages(nodes: Nodes, *, kills: int, seed: int = 0, processes: bool = False) -> list[float]:
+    """Return the outages of :func:`measure_elections`, in seconds."""
+    return list(measure_elections(nodes, kills=kills, seed=seed, processes=processes).outage_seconds)
 
 
 def measure_cut_off_leader(nodes: Nodes, *, seed: int = 0, patience_seconds: float = 30.0) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from distlib.experiments.consistency.leader_election import (
     measure_bully_messages,
     measure_cut_off_leader,
     measure_elections,
+    measure_outages,
     measure_ring_messages,
     outage_seconds,
     predict_outage,
@@ -156,6 +157,11 @@ def test_leaders_that_are_killed_over_sockets_are_replaced_term_after_term() -> 
     assert len(found.outage_seconds) == 2
     assert all(0 < seconds < 20 for seconds in found.outage_seconds)
     assert found.one_leader_a_term
+
+
+def test_an_outage_over_sockets_takes_a_timeout_less_what_passed_since_a_heartbeat() -> None:
+    (seconds,) = measure_outages(cluster(3, timeout_seconds=(0.3, 0.4), heartbeat_seconds=0.05), kills=1)
+    assert 0.1 < seconds < 20
 
 
 def test_a_leader_that_is_cut_off_over_sockets_believes_on_until_it_is_told() -> None:
