@@ -40,6 +40,7 @@ __all__ = [
     "Measured",
     "briefly",
     "chaos",
+    "effects_of",
     "is_linearizable",
     "isolated_primary",
     "lost_writes",
@@ -150,6 +151,17 @@ def run_with(
     )
 
 
+def effects_of(run: Run, node: str = "a") -> list[str]:
+    """Return what a node did in a run, effect by effect, as :class:`~distlib.runtimes.faults.CrashAfterEffect` counts.
+
+    Item k is the k-th effect; item 0 stands for a crash before any.
+    """
+    done = ["nothing yet"]
+    for event in run.trace.of(Kind.SEND, Kind.SAVE, Kind.SET_TIMER, Kind.CANCEL_TIMER, node=node):
+        done.append(f"{event.kind.value} {event.value}" + (f" to {event.peer}" if event.peer else ""))
+    return done
+
+
 def chaos(nodes: Nodes, *, seed: int) -> Run:
     """Simulate `nodes` for 6 s with crashes of all servers and of the monitor, partitions, loss, copies, slow disks."""
     servers = [name for name, node in nodes.items() if not isinstance(node, Client)]
@@ -172,17 +184,11 @@ def chaos(nodes: Nodes, *, seed: int) -> Run:
 def isolated_primary(*, server_class: type[Server] = Server, synchronous: bool = True, seed: int = 1) -> Run:
     """Simulate a partition with `a` and one client on one side, and `b`, the monitor and another client on the other.
 
-    Each client adds 1 twice, begins at 0.2 s and asks its own side only; the partition lasts from 0.03 s to 0.6 s.
+    Each client adds 1 and asks its own side only, one at 0.20 s and one at 0.22 s; the partition lasts from 0.03 s on.
     """
-    nodes = pair(
-        [("add", 1), ("add", 1)],
-        [("add", 1), ("add", 1)],
-        server_class=server_class,
-        synchronous=synchronous,
-        start_seconds=0.2,
-    )
-    nodes["client 1"] = Client(("a",), (("add", 1), ("add", 1)), 0.15, start_seconds=0.2)
-    nodes["client 2"] = Client(("b",), (("add", 1), ("add", 1)), 0.15, start_seconds=0.22)
+    nodes = pair([("add", 1)], [("add", 1)], server_class=server_class, synchronous=synchronous)
+    nodes["client 1"] = Client(("a",), (("add", 1),), 0.15, start_seconds=0.2)
+    nodes["client 2"] = Client(("b",), (("add", 1),), 0.15, start_seconds=0.22)
     cut = Partition(0.03, 0.6, groups=({"a", "client 1"}, {"b", "client 2", "monitor"}))
     return run_with(nodes, seed=seed, faults=[cut], until_seconds=0.4)
 
@@ -213,8 +219,7 @@ def state_label(node: Node[Any, Any]) -> tuple[str, str] | None:
         view = node.state.view
         if not node.leads:
             return (f"backup ({view.epoch})", "calm") if view.backup == node.name else None
-        waiting = ", waits for b" if node.waiting and view.backup == "b" else ""
-        return f"primary ({view.epoch}){waiting}", "wait" if waiting else "good"
+        return ("waits", "wait") if node.waiting else (f"primary ({view.epoch})", "good")
     return None
 
 
@@ -233,7 +238,9 @@ def writers() -> dict[str, Node[Any, Any]]:
     return nodes
 
 
-def lost_writes(write_rate: float, lag: Law, *, seed: int, warm_up_lags: float = 9.0) -> dict[Shipping, int]:
+def lost_writes(
+    write_rate: float, lag: Law, *, seed: int, silent_seconds: float = 0.0, warm_up_lags: float = 9.0
+) -> dict[Shipping, int]:
     """Return how many acknowledged writes are lost when the primary dies, by how the log is shipped, from two runs.
 
     Parameters
@@ -245,15 +252,21 @@ def lost_writes(write_rate: float, lag: Law, *, seed: int, warm_up_lags: float =
     seed
         Of the runs. In the first the link keeps the order; in the second messages overtake each other, each with the
         whole log, and those that are under way are also counted, for each stands for the write that it was sent for.
+    silent_seconds
+        For how long before the crash the link from `a` to `b` carries nothing.
     warm_up_lags
-        The crash comes after so many mean lags, but not before 0.2 s.
+        The crash, or the silence before it, comes after so many mean lags, but not before 0.2 s.
     """
-    crash_seconds = max(0.2, warm_up_lags * float(lag.mean()))
+    cut_seconds = max(0.2, warm_up_lags * float(lag.mean()))
+    crash_seconds = cut_seconds + silent_seconds
+    faults = [Partition(cut_seconds, cut=frozenset({("a", "b")}))] if silent_seconds else []
     lost, under_way = [], 0
     for ordered in (True, False):
         links = {("a", "b"): Link(lag, ordered=ordered), ("writer", "writer"): Link(Exponential(1 / write_rate))}
         network = Network(Link(Constant(0.0)), links)
-        run = simulate(writers(), seed=seed, network=network, until_seconds=crash_seconds, record=False)
+        run = simulate(
+            writers(), seed=seed, network=network, faults=faults, until_seconds=crash_seconds, record=False
+        )
         a, b = run.nodes["a"], run.nodes["b"]
         assert isinstance(a, Server)
         assert isinstance(b, Server)
