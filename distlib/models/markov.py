@@ -7,8 +7,8 @@ depends on the state alone.
 
 *In the long run* (:func:`steady_state`) and *until absorption* (:func:`mean_time_to_absorption`) by state reduction,
 after Grassmann, Taksar and Heyman: eliminate one state after another, each time sharing its rates out among those that
-are left. Nothing is ever subtracted; so every digit is good, however stiff the chain. This matters. Repair is a thousand
-or a million times faster than failure, and a time to data loss is a ratio of such numbers to the fifth power: solving
+are left. Nothing is ever subtracted; so every digit is good, however stiff the chain. This matters. Repair is a
+thousand or a million times faster than failure, and a time to data loss is a ratio of such numbers to the fifth power: solving
 the linear equations in float64 is wrong by percents, and says nothing.
 
 *At a time* (:func:`transient`) by uniformisation: a Poisson number of steps of a chain in discrete time. It, too, adds
@@ -140,7 +140,9 @@ def steady_state(chain: Chain) -> dict[Any, float]:
     for last in range(count - 1, 0, -1):
         out = float(np.sum(table[last, :last]))
         if out <= 0:
-            raise ValueError(f"`chain` must be able to go on from each state to every other; {chain.states[last]!r} ends")
+            raise ValueError(
+                f"`chain` must be able to go on from each state to every other; {chain.states[last]!r} ends"
+            )
         table[:last, last] /= out
         table[:last, :last] += np.outer(table[:last, last], table[last, :last])
         np.fill_diagonal(table, 0.0)
@@ -158,8 +160,8 @@ def mean_time_to_absorption(chain: Chain, start: Hashable, absorbing: Collection
     .. math:: \Bigl(a_i + \sum_j q_{ij}\Bigr) x_i = r_i + \sum_j q_{ij} x_j, \qquad r_i = 1
 
     To eliminate state k, its x is put into the other equations: :math:`q_{ij} \mathrel{+}= q_{ik} q_{kj} / o_k`,
-    :math:`a_i \mathrel{+}= q_{ik} a_k / o_k`, :math:`r_i \mathrel{+}= q_{ik} r_k / o_k`, where :math:`o_k = a_k + \sum_{j
-    \ne k} q_{kj}`. The diagonal need never be known.
+    :math:`a_i \mathrel{+}= q_{ik} a_k / o_k`, :math:`r_i \mathrel{+}= q_{ik} r_k / o_k`, where
+    :math:`o_k = a_k + \sum_{j \ne k} q_{kj}`. The diagonal need never be known.
 
     Parameters
     ----------
@@ -197,7 +199,10 @@ def mean_time_to_absorption(chain: Chain, start: Hashable, absorbing: Collection
     reached = _reachable(chain, start, absorbing)
     if any(not (_reachable(chain, state, absorbing) & set(absorbing)) for state in reached - set(absorbing)):
         return math.inf
-    order = [start, *(state for state in chain.states if state in reached and state != start and state not in absorbing)]
+    order = [
+        start,
+        *(state for state in chain.states if state in reached and state != start and state not in absorbing),
+    ]
     full = chain.matrix([*order, *(state for state in chain.states if state not in order)])
     count = len(order)
     table = full[:count, :count].copy()

@@ -43,9 +43,7 @@ def exact_mean_time(n: int, k: int, failure: float, repair: float) -> Fraction:
 
 def random_chain(seed: int, count: int = 6) -> Chain:
     rates = np.random.default_rng(seed).exponential(size=(count, count))
-    return Chain(
-        tuple(range(count)), {(i, j): float(rates[i, j]) for i, j in itertools.permutations(range(count), 2)}
-    )
+    return Chain(tuple(range(count)), {(i, j): float(rates[i, j]) for i, j in itertools.permutations(range(count), 2)})
 
 
 def generator(chain: Chain) -> np.ndarray:

@@ -80,5 +80,3 @@ class HastyMonitor(Monitor):
 @dataclass(frozen=True)
 class HastyServer(SendsBeforeSaving, Server):
     """Tells first and saves afterwards."""
-
-

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from scipy.optimize import brentq
-
 from distlib.exercises.exercise import Exercise, choice, number
 from distlib.experiments.fault_tolerance.failover import small
 from distlib.models.fault_tolerance.failover import lost_writes_mean, oldest_age_mean
@@ -27,7 +25,9 @@ losses_in_a_row = Exercise(
     number(
         5,
         relative_tolerance=0,
-        mistakes={4: "Four in a row come every four days or so: compute the period over 0.95 times 0.05 to the fourth."},
+        mistakes={
+            4: "Four in a row come every four days or so: compute the period over 0.95 times 0.05 to the fourth."
+        },
         hint="A mistake begins when one heartbeat was heard and the next k were lost: once in 2 s / (0.95 · 0.05^k).",
     ),
     right=(5, 5.0),
@@ -49,7 +49,8 @@ stream = Exercise(
         relative_tolerance=0.005,
         mistakes={
             _RATE * 0.020: "That is rate times mean lag: right if writes did not have to wait for each other.",
-            _RATE * oldest_age_mean(_RATE, _LAG): "That counts those younger than the oldest, and not the oldest itself.",
+            _RATE
+            * oldest_age_mean(_RATE, _LAG): "That counts those younger than the oldest, and not the oldest itself.",
             lost_writes_mean(_RATE, _LAG, "whole"): "That is for messages that carry the whole log and may overtake.",
         },
         hint="Everything from the oldest write under way on is lost: its age times the rate, and itself.",
@@ -66,8 +67,11 @@ TEN_YEARS_HOURS = 87_660.0
 
 def _failures_allowed(mean_time: Callable[[float, float, float], float]) -> float:
     """Return how many of 10,000 failovers may go wrong for ten years to the first outage."""
-    found = brentq(lambda share: mean_time(1e-3, 1.0, 1 - share) - TEN_YEARS_HOURS, 0.0, 0.5)
-    return 10_000 * float(found)
+    low, high = 0.0, 0.5
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        low, high = (middle, high) if mean_time(1e-3, 1.0, 1 - middle) > TEN_YEARS_HOURS else (low, middle)
+    return 10_000 * low
 
 
 _ALLOWED = _failures_allowed(duplex_mean_time)
@@ -150,7 +154,7 @@ dominating = Exercise(
         {
             "a third database": "It saves the outages with no database left; look at how long those bars are.",
             "repair in an hour": "It shortens the time with one machine less. What happens at the first failure?",
-            "a third gateway": "One more machine is one more that fails, and each failure is a failover that may not work.",
+            "a third gateway": "One more machine is one more that fails, and each failure needs a failover that works.",
         },
     ),
     right=("test the failover",),

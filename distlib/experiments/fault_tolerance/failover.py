@@ -1,4 +1,4 @@
-"""Primary and backup on the bench: a pair to run, crashes and partitions, and what its models predict read off the runs."""
+"""Primary and backup on the bench: a pair to run, crashes and partitions, and what its models predict, read off runs."""
 
 from __future__ import annotations
 
@@ -264,9 +264,7 @@ def lost_writes(
     for ordered in (True, False):
         links = {("a", "b"): Link(lag, ordered=ordered), ("writer", "writer"): Link(Exponential(1 / write_rate))}
         network = Network(Link(Constant(0.0)), links)
-        run = simulate(
-            writers(), seed=seed, network=network, faults=faults, until_seconds=crash_seconds, record=False
-        )
+        run = simulate(writers(), seed=seed, network=network, faults=faults, until_seconds=crash_seconds, record=False)
         a, b = run.nodes["a"], run.nodes["b"]
         assert isinstance(a, Server)
         assert isinstance(b, Server)

@@ -13,6 +13,7 @@ from distlib.protocols.fault_tolerance.failure_detector import Detector, Freshne
 from distlib.runtimes.faults import Crash, Fault, Link, Network
 from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Kind, Trace
+import itertools
 
 __all__ = [
     "Quality",
@@ -93,10 +94,10 @@ def quality(run: Run, name: str = "q", *, since: float = 0.0) -> Quality:
     """Return what a detector did from `since` on, in a run in which the process does not crash."""
     changes = _verdicts(run.trace, name, since)
     begins = [time for time, suspects in changes if suspects]
-    pairs = zip(changes, changes[1:], strict=False)
+    pairs = itertools.pairwise(changes)
     lengths = [later - time for (time, suspects), (later, _) in pairs if suspects]
     return Quality(
-        tuple(later - time for time, later in zip(begins, begins[1:], strict=False)),
+        tuple(later - time for time, later in itertools.pairwise(begins)),
         tuple(lengths),
         sum(lengths) / (run.time_seconds - since),
     )

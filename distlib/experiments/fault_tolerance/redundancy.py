@@ -15,6 +15,7 @@ from distlib.protocols.fault_tolerance.redundancy import Echo, Part, Supervisor
 from distlib.runtimes.faults import Link, Network
 from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Trace
+import itertools
 
 __all__ = ["Fleet", "outage_share", "times_to_outage"]
 
@@ -66,9 +67,7 @@ class Fleet:
     def nodes(self) -> dict[str, Node[Any, Any]]:
         """Return the parts, the supervisor and the echoes."""
         part = Part(shelf=self.dormant_rate > 0, people=self.coverage < 1)
-        supervisor = Supervisor(
-            self.parts, self.needed or self.count, self.crews or self.count, self.start_over_below
-        )
+        supervisor = Supervisor(self.parts, self.needed or self.count, self.crews or self.count, self.start_over_below)
         echoes = dict.fromkeys(("use", "shelf", "alarm", "crew", "switch", "people"), Echo())
         return {**dict.fromkeys(self.parts, part), "supervisor": supervisor, **echoes}
 
@@ -116,9 +115,9 @@ def outage_share(trace: Trace, least: int, until: float, *, since: float = 0.0) 
 
 def times_to_outage(trace: Trace) -> list[float]:
     """Return the time from each start with all parts as new to the outage that ended it."""
-    rounds = {}
+    rounds: dict[int, float] = {}
     for time, node in trace.states("supervisor"):
         if isinstance(node, Supervisor):
             rounds.setdefault(node.round, time)
     starts = sorted(rounds.values())
-    return [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    return [later - earlier for earlier, later in itertools.pairwise(starts)]

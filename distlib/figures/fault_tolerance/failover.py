@@ -75,8 +75,9 @@ def system_dials(*, identifier: str) -> Interactive:
         identifier=identifier,
         alt="Three tiers in series, each of parallel machines, and the minutes a year for which each of them is out, "
         "on a logarithmic scale.",
-        caption="Build a system. Each tier needs one of its machines. Light bars: a failover that failed, which people mend in "
-        "an hour. Dark bars: no machine left. A gateway fails once in 4000 hours, an application in 500, a database in 2000.",
+        caption="Build a system. Each tier needs one of its machines. Light bars: a failover that failed, which people mend "
+        "in an hour. Dark bars: no machine left. A gateway fails once in 4000 hours, an application in 500, a database in "
+        "2000.",
     )
 
 
@@ -119,7 +120,9 @@ def _tier(row: int, name: str, count: int) -> list[str]:
         ends = (70 - (count - 1) * 20, 70 + (count - 1) * 20)
         rails = [svg.segment((ends[0], y), (ends[1], y), "ds-line ds-soft") for y in (top, top + 34)]
         rails += [
-            svg.segment((70 + (place - (count - 1) / 2) * 40, y), (70 + (place - (count - 1) / 2) * 40, y + 6), "ds-thin")
+            svg.segment(
+                (70 + (place - (count - 1) / 2) * 40, y), (70 + (place - (count - 1) / 2) * 40, y + 6), "ds-thin"
+            )
             for place in range(count)
             for y in (top, top + 28)
         ]
@@ -150,7 +153,11 @@ def _bar(row: int, minutes: dict[str, float], name: str) -> list[str]:
         if kind == "uncovered":
             elements.append(svg.rectangle(_LEFT, y, width, height - 2, "ds-thin ds-2"))
     total = sum(minutes.values())
-    words = "under 1 s" if total < 1 / 60 else _say(total).replace("minutes", "min").replace("seconds", "s").replace("hours", "h")
+    words = (
+        "under 1 s"
+        if total < 1 / 60
+        else _say(total).replace("minutes", "min").replace("seconds", "s").replace("hours", "h")
+    )
     end = max(_x(value) for value in minutes.values())
     elements.append(svg.text(end + 6, top + 19, words, "ds-small ds-ink ds-halo"))
     return elements
@@ -172,10 +179,10 @@ def detector_dials(*, identifier: str) -> Interactive:
     def draw(loss: float, delay_ms: int) -> Frame:
         periods = (0.25, 0.5, 1.0)
         lines = {f"a heartbeat every {period:g} s": curve(period, loss, delay_ms / 1000) for period in periods}
-        at_two = {
-            period: float(np.interp(2.0, *(np.asarray(values) for values in curve(period, loss, delay_ms / 1000))))
-            for period in periods
-        }
+        at_two = {}
+        for period in periods:
+            bounds, recurrences = curve(period, loss, delay_ms / 1000)
+            at_two[period] = float(np.interp(2.0, bounds, recurrences))
         return frame_lines(
             lines,
             summary=f"Loss {loss:.0%}, delay {delay_ms} ms in the mean. Noticed within 2 s, there is a mistake every "
@@ -198,8 +205,8 @@ def detector_dials(*, identifier: str) -> Interactive:
         identifier=identifier,
         alt="Three rising staircases: the mean time between mistakes over the time within which a crash is noticed, "
         "for three heartbeat periods.",
-        caption="How soon against how sure, for a detector with freshness points. Each step is one more heartbeat that must be "
-        "missed. No setting of the margin leaves its curve; more heartbeats do.",
+        caption="How soon against how sure, for a detector with freshness points. Each step is one more heartbeat that must "
+        "be missed. No setting of the margin leaves its curve; more heartbeats do.",
     )
 
 

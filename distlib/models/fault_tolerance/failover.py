@@ -24,8 +24,8 @@ dies at an instant that has nothing to do with them. What is lost depends on how
 
 *Two primaries.* Without a fence, both take writes from the moment of the promotion until the partition heals.
 
-Sources: L. Takács, *Introduction to the Theory of Queues*, 1962, chapter 3, for the infinite server; the rest is derived
-in the chapter.
+Sources: L. Takács, *Introduction to the Theory of Queues*, 1962, chapter 3, for the infinite server; the rest is
+derived in the chapter.
 
 Examples
 --------
@@ -97,7 +97,7 @@ def _later(lag: Law, seconds: float) -> float:
     """Return the integral of P(L > u) from here on."""
     if isinstance(lag, Exponential):
         return float(lag.mean() * lag.sf(seconds))
-    return max(0.0, float(lag.mean()) - quad(lambda u: float(lag.sf(u)), 0, seconds, limit=200)[0])
+    return max(0.0, float(lag.mean()) - float(quad(lambda u: float(lag.sf(u)), 0, seconds, limit=200)[0]))
 
 
 def _horizon(write_rate: float, lag: Law) -> float:

@@ -2,8 +2,8 @@ r"""How good a failure detector is: how soon it notices a crash, and how often, 
 
 Theory of operation
 -------------------
-A process sends heartbeats at :math:`i \eta`, i = 1, 2, …; each is lost with probability :math:`\ell` and takes a time D.
-The detector of Chen, Toueg and Aguilera looks at the *freshness points* :math:`i \eta + \delta`: from then on until the
+A process sends heartbeats at :math:`i \eta`, i = 1, 2, …; each is lost with probability :math:`\ell` and takes a time
+D. The detector of Chen, Toueg and Aguilera looks at the *freshness points* :math:`i \eta + \delta`: from then on until the
 next one it trusts the process once any heartbeat i, i + 1, … has come, and suspects it until then.
 
 While the process is up, each suspicion is a mistake. Let :math:`k = \lceil \delta / \eta \rceil`. At a time x after a
@@ -48,6 +48,7 @@ from scipy.integrate import quad
 from scipy.special import ndtri_exp
 
 from distlib.models.latency import Exponential, Law, require_law
+import itertools
 
 __all__ = [
     "HeartbeatPlan",
@@ -145,7 +146,7 @@ def _mistaken_seconds(plan: HeartbeatPlan) -> float:
     ends = [point for point in points if 0 <= point <= period]
     return math.fsum(
         quad(lambda x: mistake_probability_after(plan, x), low, high, epsabs=0, epsrel=1e-10)[0]
-        for low, high in zip(ends, ends[1:], strict=False)
+        for low, high in itertools.pairwise(ends)
     )
 
 
@@ -291,8 +292,8 @@ def phi_mistake_probability_exponential_delays(threshold: float) -> float:
 
     The time between two arrivals is the period plus the difference of two exponential delays, a Laplace law. With mean
     and variance matched, silence passes the threshold with probability :math:`\tfrac12 e^{-\sqrt2 z}`, where z is
-    :func:`phi_deviations`; the detector believes it to be :math:`10^{-\varphi}`. Heartbeats are not lost, and delays are
-    short compared to the period.
+    :func:`phi_deviations`; the detector believes it to be :math:`10^{-\varphi}`. Heartbeats are not lost, and delays
+    are short compared to the period.
 
     Examples
     --------

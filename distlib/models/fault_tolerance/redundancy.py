@@ -3,16 +3,16 @@ r"""Redundant parts that fail and are repaired: how long until the first outage,
 Theory of operation
 -------------------
 Each question is a small Markov chain (:mod:`distlib.models.markov`); this module builds the chains and names their
-quantities. A part fails at the rate :math:`\lambda` and is repaired at the rate :math:`\mu`; a failure is *covered* with
-probability c: it is noticed, and the part is taken out of service without an outage. Times are in any unit, such as
+quantities. A part fails at the rate :math:`\lambda` and is repaired at the rate :math:`\mu`; a failure is *covered*
+with probability c: it is noticed, and the part is taken out of service without an outage. Times are in any unit, such as
 hours, and rates are per that unit.
 
 Assumptions: lifetimes and repairs are exponential and independent of each other, but for :func:`common_cause_chain`.
 
 Sources: W. G. Bouricius, W. C. Carter, P. R. Schneider, "Reliability modeling techniques for self-repairing computer
 systems", ACM National Conference 1969, for coverage; R. E. Barlow and F. Proschan, *Statistical Theory of Reliability
-and Life Testing*, 1975, chapter 7, for repair; K. N. Fleming, "A reliability model for common mode failures in redundant
-safety systems", 1975, for the beta factor; J. Dugan and K. Trivedi, "Coverage modeling for dependability analysis of
+and Life Testing*, 1975, chapter 7, for repair; K. N. Fleming, "A reliability model for common mode failures in
+redundant safety systems", 1975, for the beta factor; J. Dugan and K. Trivedi, "Coverage modeling for dependability analysis of
 fault-tolerant systems", *IEEE Transactions on Computers* 38(6), 1989.
 
 Examples
@@ -53,7 +53,7 @@ __all__ = [
 
 
 def _require_rate(name: str, value: float, *, zero: bool = False) -> None:
-    if not (0 <= value if zero else 0 < value) or not value < math.inf:
+    if not (value >= 0 if zero else value > 0) or not value < math.inf:
         raise ValueError(f"`{name}` must be finite and {'at least' if zero else 'above'} 0, got {value!r}")
 
 
@@ -132,7 +132,9 @@ def k_of_n_mean_time(k: int, n: int, failure_rate: float, repair_rate: float, *,
 # ------------------------------------------------------------------------------------------------- imperfect coverage
 
 
-def duplex_chain(failure_rate: float, repair_rate: float, coverage: float, *, dormant_rate: float | None = None) -> Chain:
+def duplex_chain(
+    failure_rate: float, repair_rate: float, coverage: float, *, dormant_rate: float | None = None
+) -> Chain:
     """Return the chain of a pair until its first outage: "both", "one", and "out", which it does not leave.
 
     Parameters
@@ -173,7 +175,9 @@ def duplex_mean_time(failure_rate: float, repair_rate: float, coverage: float = 
     return mean_time_to_absorption(duplex_chain(failure_rate, repair_rate, coverage), "both", ["out"])
 
 
-def standby_mean_time(failure_rate: float, repair_rate: float, coverage: float = 1.0, dormant_rate: float = 0.0) -> float:
+def standby_mean_time(
+    failure_rate: float, repair_rate: float, coverage: float = 1.0, dormant_rate: float = 0.0
+) -> float:
     r"""Return the mean time to the first outage of a pair of which one works and one stands by.
 
     .. math:: \frac{\lambda + \mu + \lambda c + \lambda_s}{(\lambda + \lambda_s)(\lambda + \mu) - (\lambda c +

@@ -20,8 +20,8 @@ The log names for each entry the client and the number of its request. So whoeve
 already done: a request that comes again is answered again, and not carried out again, by any server.
 
 *Fencing.* A server that has heard of an epoch takes nothing of an earlier one. Once the backup has been promoted, it
-refuses what the old primary sends, which therefore, if it is synchronous, answers nobody. Two servers may well *believe*
-that they are primary at once; only one of them can get anything acknowledged.
+refuses what the old primary sends, which therefore, if it is synchronous, answers nobody. Two servers may well
+*believe* that they are primary at once; only one of them can get anything acknowledged.
 
 *A view is complete* when its primary knows that its backup has the whole log; the primary says so to the monitor. The
 monitor never promotes the backup of a view that is not complete. A server that comes back is idle until the monitor
@@ -326,7 +326,8 @@ class Server(Node[Message, ServerState]):
         """Take the primary's log, if it may still give orders, and say how much of it is on disk."""
         if not self.accepts(message.epoch):
             return self, ()
-        node, effects = self, ()
+        node = self
+        effects: Effects = ()
         newer = message.epoch > self.state.view.epoch
         if newer or len(message.log) > len(self.state.log):
             view = View(message.epoch, source, self.name) if newer else self.state.view
@@ -427,7 +428,8 @@ class Monitor(Node[Message, View]):
     def on_message(self, source: str, message: Message) -> Step[Self]:
         if not isinstance(message, Heartbeat):
             return self, ()
-        node, effects = self, (self.patience(source),)
+        node = self
+        effects: Effects = (self.patience(source),)
         if source == self.view.primary and message.epoch == self.view.epoch and message.complete:
             node = replace(self, complete=True)
         if source not in self.members and self.view.backup is None:

@@ -1,7 +1,7 @@
 """Failure detectors: a process says at intervals that it is up, and another one judges it by that.
 
 Sources: Chen, Toueg and Aguilera, *On the Quality of Service of Failure Detectors* (IEEE Transactions on Computers
-51(5), May 2002), section 3, for freshness points; section 7 for the common detector, which is called a simple one there;
+51(5), May 2002), section 3, for freshness points, and its comparison with the detector that is common in practice;
 Hayashibara, Défago, Yared and Katayama, *The φ Accrual Failure Detector* (SRDS 2004), for the third.
 
 Theory of operation

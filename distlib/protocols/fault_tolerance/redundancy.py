@@ -19,6 +19,7 @@ failure without an alarm lasts until people notice and put all parts back to wor
 Assumptions
 -----------
 The supervisor does not fail. Alarms and orders take no time, as the links are set; alarms may be lost, nothing else.
+(Were an order quicker than an alarm, a standby that has failed would be put to work as if it were new.)
 """
 
 from __future__ import annotations
@@ -211,9 +212,7 @@ class Supervisor(Node[Message, None]):
     def restore(self) -> Step[Self]:
         """Put all parts back to work, or on the shelf."""
         at_work, standby = self.parts[: self.needed], self.parts[self.needed :]
-        node = replace(
-            self, at_work=at_work, standby=standby, broken=(), switching=False, round=self.round + 1
-        )
+        node = replace(self, at_work=at_work, standby=standby, broken=(), switching=False, round=self.round + 1)
         return node, tuple(Send(part, Place(part in at_work, node.round)) for part in self.parts)
 
     def on_message(self, source: str, message: Message) -> Step[Self]:
