@@ -8,8 +8,8 @@ depends on the state alone.
 *In the long run* (:func:`steady_state`) and *until absorption* (:func:`mean_time_to_absorption`) by state reduction,
 after Grassmann, Taksar and Heyman: eliminate one state after another, each time sharing its rates out among those that
 are left. Nothing is ever subtracted; so every digit is good, however stiff the chain. This matters. Repair is a
-thousand or a million times faster than failure, and a time to data loss is a ratio of such numbers to the fifth power: solving
-the linear equations in float64 is wrong by percents, and says nothing.
+thousand or a million times faster than failure, and a time to data loss is a product of ratios of such rates:
+solving the linear equations in float64 is wrong by percents, and says nothing.
 
 *At a time* (:func:`transient`) by uniformisation: a Poisson number of steps of a chain in discrete time. It, too, adds
 positive numbers only. Its work grows with rate times time, so beyond a bound it is done by squaring a short step's

@@ -1,4 +1,4 @@
-"""Primary and backup on the bench: a pair to run, crashes and partitions, and what its models predict, read off runs."""
+"""Primary and backup on the bench: a pair to run, crashes, partitions, and what its models predict, read off runs."""
 
 from __future__ import annotations
 

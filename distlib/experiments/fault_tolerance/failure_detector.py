@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,6 @@ from distlib.protocols.fault_tolerance.failure_detector import Detector, Freshne
 from distlib.runtimes.faults import Crash, Fault, Link, Network
 from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Kind, Trace
-import itertools
 
 __all__ = [
     "Quality",

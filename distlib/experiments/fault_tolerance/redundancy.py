@@ -6,6 +6,7 @@ such as hours; the simulation calls it seconds.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,6 @@ from distlib.protocols.fault_tolerance.redundancy import Echo, Part, Supervisor
 from distlib.runtimes.faults import Link, Network
 from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Trace
-import itertools
 
 __all__ = ["Fleet", "outage_share", "times_to_outage"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -75,9 +76,9 @@ def system_dials(*, identifier: str) -> Interactive:
         identifier=identifier,
         alt="Three tiers in series, each of parallel machines, and the minutes a year for which each of them is out, "
         "on a logarithmic scale.",
-        caption="Build a system. Each tier needs one of its machines. Light bars: a failover that failed, which people mend "
-        "in an hour. Dark bars: no machine left. A gateway fails once in 4000 hours, an application in 500, a database in "
-        "2000.",
+        caption="Build a system. Each tier needs one of its machines. Light bars: a failover that failed, which people "
+        "mend in an hour. Dark bars: no machine left. A gateway fails once in 4000 hours, an application in 500, a "
+        "database in 2000.",
     )
 
 
@@ -171,7 +172,9 @@ def detector_dials(*, identifier: str) -> Interactive:
     def curve(period: float, loss: float, delay: float) -> tuple[list[float], list[float]]:
         bounds, recurrences = [], []
         for margin in margins.tolist():
-            plan = HeartbeatPlan(period, margin * 1.0, loss, Exponential(delay))
+            plan = HeartbeatPlan(period, margin, loss, Exponential(delay))
+            if detection_time_bound(plan) > 4.0:
+                break
             bounds.append(detection_time_bound(plan))
             recurrences.append(min(mistake_recurrence_mean(plan), 1e12) / 3600)
         return bounds, recurrences
@@ -184,7 +187,7 @@ def detector_dials(*, identifier: str) -> Interactive:
             bounds, recurrences = curve(period, loss, delay_ms / 1000)
             at_two[period] = float(np.interp(2.0, bounds, recurrences))
         return frame_lines(
-            lines,
+            {name: (bounds, _inside(recurrences)) for name, (bounds, recurrences) in lines.items()},
             summary=f"Loss {loss:.0%}, delay {delay_ms} ms in the mean. Noticed within 2 s, there is a mistake every "
             f"{_hours(at_two[1.0])} with a heartbeat a second, and every {_hours(at_two[0.25])} with four.",
             x_label="a crash is noticed within (s)",
@@ -205,9 +208,14 @@ def detector_dials(*, identifier: str) -> Interactive:
         identifier=identifier,
         alt="Three rising staircases: the mean time between mistakes over the time within which a crash is noticed, "
         "for three heartbeat periods.",
-        caption="How soon against how sure, for a detector with freshness points. Each step is one more heartbeat that must "
-        "be missed. No setting of the margin leaves its curve; more heartbeats do.",
+        caption="How soon against how sure, for a detector with freshness points. Each step is one more heartbeat that "
+        "must be missed. No setting of the margin leaves its curve; more heartbeats do.",
     )
+
+
+def _inside(hours: Sequence[float]) -> list[float]:
+    """Leave out what lies beyond the axis."""
+    return [value if 1e-4 <= value <= 1e7 else math.nan for value in hours]
 
 
 def _hours(hours: float) -> str:

@@ -3,8 +3,8 @@ r"""How good a failure detector is: how soon it notices a crash, and how often, 
 Theory of operation
 -------------------
 A process sends heartbeats at :math:`i \eta`, i = 1, 2, …; each is lost with probability :math:`\ell` and takes a time
-D. The detector of Chen, Toueg and Aguilera looks at the *freshness points* :math:`i \eta + \delta`: from then on until the
-next one it trusts the process once any heartbeat i, i + 1, … has come, and suspects it until then.
+D. The detector of Chen, Toueg and Aguilera looks at the *freshness points* :math:`i \eta + \delta`: from then on until
+the next one it trusts the process once any heartbeat i, i + 1, … has come, and suspects it until then.
 
 While the process is up, each suspicion is a mistake. Let :math:`k = \lceil \delta / \eta \rceil`. At a time x after a
 freshness point, the heartbeats that could still have saved it are the k + 1 that were sent by then; the j-th of them is
@@ -39,6 +39,7 @@ A heartbeat a second, a margin of a second and a half, one heartbeat in a hundre
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 
@@ -48,7 +49,6 @@ from scipy.integrate import quad
 from scipy.special import ndtri_exp
 
 from distlib.models.latency import Exponential, Law, require_law
-import itertools
 
 __all__ = [
     "HeartbeatPlan",

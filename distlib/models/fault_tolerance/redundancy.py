@@ -4,16 +4,16 @@ Theory of operation
 -------------------
 Each question is a small Markov chain (:mod:`distlib.models.markov`); this module builds the chains and names their
 quantities. A part fails at the rate :math:`\lambda` and is repaired at the rate :math:`\mu`; a failure is *covered*
-with probability c: it is noticed, and the part is taken out of service without an outage. Times are in any unit, such as
-hours, and rates are per that unit.
+with probability c: it is noticed, and the part is taken out of service without an outage. Times are in any unit, such
+as hours, and rates are per that unit.
 
 Assumptions: lifetimes and repairs are exponential and independent of each other, but for :func:`common_cause_chain`.
 
 Sources: W. G. Bouricius, W. C. Carter, P. R. Schneider, "Reliability modeling techniques for self-repairing computer
 systems", ACM National Conference 1969, for coverage; R. E. Barlow and F. Proschan, *Statistical Theory of Reliability
 and Life Testing*, 1975, chapter 7, for repair; K. N. Fleming, "A reliability model for common mode failures in
-redundant safety systems", 1975, for the beta factor; J. Dugan and K. Trivedi, "Coverage modeling for dependability analysis of
-fault-tolerant systems", *IEEE Transactions on Computers* 38(6), 1989.
+redundant safety systems", 1975, for the beta factor; J. Dugan and K. Trivedi, "Coverage modeling for dependability
+analysis of fault-tolerant systems", *IEEE Transactions on Computers* 38(6), 1989.
 
 Examples
 --------
