@@ -270,7 +270,7 @@ class Server(Node[Message, ServerState]):
     def find(self, client: str, number: int) -> int | None:
         """Return after how many entries of the log this request is done, or None if it is not in the log."""
         for position, each in enumerate(self.state.log, start=1):
-            if (each.client, each.number) == (client, number):
+            if each.number == number and each.client == client:
                 return position
         return None
 
