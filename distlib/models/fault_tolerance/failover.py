@@ -71,6 +71,14 @@ def _require_seconds(name: str, value: float) -> None:
         raise ValueError(f"`{name}` must be finite and at least 0, got {value!r}")
 
 
+def _require_lag(lag: Law) -> Law:
+    """Return the law if its mean is finite: otherwise ever more writes are under way."""
+    mean = float(require_law("lag", lag).mean())
+    if not mean < math.inf:
+        raise ValueError(f"`lag` must have a finite mean, got {lag!r}")
+    return lag
+
+
 # ---------------------------------------------------------------------------------------------------------- lost writes
 
 
@@ -90,7 +98,7 @@ def no_loss_probability(write_rate: float, lag: Law) -> float:
         If an argument is out of its domain.
     """
     _require_rate("write_rate", write_rate)
-    return math.exp(-write_rate * float(require_law("lag", lag).mean()))
+    return math.exp(-write_rate * float(_require_lag(lag).mean()))
 
 
 def _later(lag: Law, seconds: float) -> float:
@@ -123,7 +131,7 @@ def oldest_age_cdf(write_rate: float, lag: Law, seconds: float) -> float:
     """
     _require_rate("write_rate", write_rate)
     _require_seconds("seconds", seconds)
-    return math.exp(-write_rate * _later(require_law("lag", lag), seconds))
+    return math.exp(-write_rate * _later(_require_lag(lag), seconds))
 
 
 def oldest_age_mean(write_rate: float, lag: Law) -> float:
@@ -138,7 +146,7 @@ def oldest_age_mean(write_rate: float, lag: Law) -> float:
     '0.2244619'
     """
     _require_rate("write_rate", write_rate)
-    horizon = _horizon(write_rate, require_law("lag", lag))
+    horizon = _horizon(write_rate, _require_lag(lag))
 
     def later_than(seconds: float) -> float:
         return -math.expm1(-write_rate * _later(lag, seconds))
@@ -186,7 +194,7 @@ def lost_writes_mean(write_rate: float, lag: Law, shipping: Shipping = "in order
     [10.0, 10.0, 10.0]
     """
     _require_rate("write_rate", write_rate)
-    require_law("lag", lag)
+    _require_lag(lag)
     if shipping == "one by one":
         return write_rate * float(lag.mean())
     if shipping == "in order":

@@ -18,7 +18,7 @@ from distlib.models.fault_tolerance.failover import (
     outage_mean,
     split_brain_share,
 )
-from distlib.models.latency import Constant, Exponential, LogNormal, Uniform
+from distlib.models.latency import Constant, Exponential, LogNormal, Pareto, Uniform
 
 ROWS = json.loads((Path(__file__).parents[2] / "data" / "curriculum_values.json").read_text())
 REFERENCE = {row["id"]: (row["value"], row["rtol"]) for row in ROWS}
@@ -107,6 +107,8 @@ def test_split_brain_goes_with_the_share_of_partitions_and_dies_out_with_patienc
         (lambda: oldest_age_cdf(1.0, Exponential(1.0), -1.0), "`seconds`"),
         (lambda: oldest_age_mean(-1.0, Exponential(1.0)), "`write_rate`"),
         (lambda: oldest_age_quantile(1.0, Exponential(1.0), 1.0), "`probability`"),
+        (lambda: lost_writes_mean(1.0, Pareto(0.01, 1.0)), "`lag`"),
+        (lambda: oldest_age_mean(1.0, Pareto(0.01, 0.9)), "`lag`"),
         (lambda: lost_writes_mean(1.0, Exponential(1.0), "by mail"), "`shipping`"),  # type: ignore[arg-type]
         (lambda: outage_mean(0.0, 1.0, 0.0), "`heartbeat_seconds`"),
         (lambda: outage_mean(1.0, 0.5, 0.0), "`silence_seconds`"),

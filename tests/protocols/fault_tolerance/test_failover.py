@@ -368,6 +368,7 @@ def explored(*operations: Any, crashes: Any = 0, stop: bool = False, **changes: 
     [
         (ONE_ADD, {"crashes": {"a": 1}}, 18_078),
         (ONE_ADD, {"crashes": {"b": 1}}, 11_939),
+        (ONE_ADD, {"crashes": {"a": 1, "monitor": 1}}, 44_648),
         (ONE_ADD, {"crashes": {"a": 1}, "resends": True}, 18_078),
         (ONE_ADD, {"last_epoch": 3}, 57_361),
         (ADD_AND_READ, {}, 22_137),
