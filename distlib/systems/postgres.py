@@ -221,6 +221,25 @@ class Postgres(Server):
         )
         return standby
 
+    def forced_writes(self, timeout_seconds: float = 30.0) -> int:
+        """Return how often clients have waited for the log to reach the disk, since the cluster was made.
+
+        A session reports its count for certain only when it ends. So this waits until all have ended but its own.
+
+        Raises
+        ------
+        TimeoutError
+            If other sessions are still there after the time given.
+        """
+        others = (
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        wait_until(f"all sessions of {self.name} to end", lambda: self.execute(others) == [(0,)], timeout_seconds)
+        ((count,),) = self.execute(
+            "SELECT coalesce(sum(fsyncs), 0) FROM pg_stat_io WHERE object = 'wal' AND backend_type = 'client backend'"
+        )
+        return int(count)
+
     def promote(self, timeout_seconds: int = 30) -> None:
         """Make this standby a primary, and wait until it is one.
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from distlib.experiments.transactions.two_phase_commit import bank
+from distlib.models.transactions.two_phase_commit import commit_cost
 from distlib.runtimes.network import Cluster
 from distlib.runtimes.trace import Kind
 from distlib.systems import postgres, prepared_transactions
 from distlib.systems.postgres import Postgres
-from distlib.systems.prepared_transactions import PostgresParticipant, balance, in_doubt, open_account
+from distlib.systems.prepared_transactions import PostgresParticipant, balance, forced_writes, in_doubt, open_account
 from distlib.systems.proxy import Proxy
 from distlib.systems.server import SystemUnavailable, wait_until
 
@@ -85,9 +86,21 @@ def test_a_coordinator_that_comes_back_ends_the_doubt_as_its_log_says(
     assert tuple(balance(server) for server in servers.values()) == after
 
 
-def test_fates_are_read_off_the_servers(servers: dict[str, Postgres]) -> None:
+def test_a_transfer_forces_two_writes_at_each_bank_and_a_local_commit_one(servers: dict[str, Postgres]) -> None:
     nodes = banks(servers)
-    found = prepared_transactions.fates(nodes, servers, crash_point=3, paid=PAID)  # type: ignore[arg-type]
+    before = forced_writes(servers)
+    with Cluster(nodes, processes=True) as cluster:  # type: ignore[arg-type]
+        cluster.wait_until(lambda trace: sum("done" in str(event.value) for event in trace.of(Kind.DELIVER)) == 2, 30)
+    after = forced_writes(servers)
+    assert after - before == commit_cost(2).participant_forces == 4
+    servers["p1"].execute("UPDATE account SET balance = balance + 1")
+    assert forced_writes(servers) - after == 1
+
+
+@pytest.mark.parametrize("processes", [True, False])
+def test_fates_are_read_off_the_servers(servers: dict[str, Postgres], processes: bool) -> None:
+    nodes = banks(servers)
+    found = prepared_transactions.fates(nodes, servers, crash_point=3, paid=PAID, processes=processes)  # type: ignore[arg-type]
     assert found == {"p1": "in doubt", "p2": "untouched"}
 
 

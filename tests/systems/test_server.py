@@ -156,6 +156,11 @@ def test_ports_are_distinct_and_their_number_is_checked() -> None:
         free_ports(0)
 
 
+def test_ports_are_none_that_an_outgoing_connection_may_take() -> None:
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(port < first_outgoing for port in free_ports(50))
+
+
 def test_a_data_folder_goes_with_the_python_that_asked_for_it() -> None:
     program = "from distlib.systems.server import data_folder; print(data_folder('lab-test-'))"
     folder = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
