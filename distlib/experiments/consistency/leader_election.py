@@ -89,7 +89,7 @@ def cluster(
     timeout_seconds, heartbeat_seconds, pre_vote
         See :class:`~distlib.protocols.consistency.leader_election.Server`.
     first
-        A server that does not wait before it stands for election, and so is the first leader.
+        A server that does not wait when it boots, and so is the first leader.
     server_class
         The servers' class, to put a broken one in.
     """
@@ -99,7 +99,14 @@ def cluster(
     if first is not None and first not in names:
         raise ValueError(f"`first` must be one of {names}, got {first!r}")
     return {
-        name: server_class(name, names, (0.0, 0.0) if name == first else timeout_seconds, heartbeat_seconds, pre_vote)
+        name: server_class(
+            name,
+            names,
+            timeout_seconds,
+            heartbeat_seconds,
+            pre_vote,
+            first_timeout_seconds=(0.0, 0.0) if name == first else None,
+        )
         for name in names
     }
 
@@ -218,7 +225,14 @@ def outage_seconds(
         The range of the timeouts, if it is not that of `timing`; it may be a single point.
     until_seconds
         How long to wait.
+
+    Raises
+    ------
+    ValueError
+        If there are no heartbeats, or another server leads before the crash: then timeouts are too short for such legs.
     """
+    if timing.heartbeat_seconds == 0:
+        raise ValueError("`heartbeat_seconds` of `timing` must be above 0 where a leader crashes, got 0")
     shortest = timing.shortest_seconds
     nodes = cluster(
         timing.member_count,
@@ -233,10 +247,18 @@ def outage_seconds(
     crash_seconds = settled + (1 + phase) * timing.heartbeat_seconds
 
     def replaced(world: World) -> bool:
-        return world.nodes["s1"] is None and somebody_leads(world)
+        return any(
+            isinstance(node, Server) and node.role is Role.LEADER for name, node in world.nodes.items() if name != "s1"
+        )
 
     options = {"timing": timing, "nodes": nodes, "seed": seed, "faults": [Crash("s1", crash_seconds)], "delay": delay}
-    return _until(replaced, options | {"until_seconds": crash_seconds + until_seconds}) - crash_seconds
+    replaced_seconds = _until(replaced, options | {"until_seconds": crash_seconds + until_seconds})
+    if replaced_seconds < crash_seconds:
+        raise ValueError(
+            f"`timing` must keep its first leader until {crash_seconds:g} s, but it was replaced "
+            f"at {replaced_seconds:g} s; take longer timeouts or shorter legs"
+        )
+    return replaced_seconds - crash_seconds
 
 
 @dataclass(frozen=True)
@@ -300,7 +322,7 @@ def predict_outage(
     ...     member_count=5, timeout_seconds=(0.150, 0.300), heartbeat_seconds=0.075, delay=Constant(0.001)
     ... )
     >>> f"{1000 * found.mean_seconds:.1f} ms, split {found.split_probability:.5f}"
-    '145.6 ms, split 0.00026'
+    '145.5 ms, split 0.00026'
     """
     shortest, longest = timeout_seconds
     timing = ElectionTiming(

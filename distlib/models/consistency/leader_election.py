@@ -1,6 +1,8 @@
 """How Raft's election times out, splits and ends: probabilities and times, without any sampling.
 
-Theory of operation ------------------- N live servers draw timeouts a + T U_i, the U_i uniform on (0, 1) and
+Theory of operation
+-------------------
+N live servers draw timeouts a + T U_i, the U_i uniform on (0, 1) and
 independent. The first to time out asks for votes, and its request arrives a window w later: one leg d, and before
 it the candidate's own write f. Whoever has not timed out by then votes for it. So a round fails exactly if so many
 others time out within the window that fewer than a quorum q are left to vote for the first: if the (N + 2 - q)-th
@@ -146,7 +148,7 @@ class ElectionTiming:
 
     @property
     def window_share(self) -> float:
-        """W / T, at most 1."""
+        """w / T, at most 1."""
         return min(1.0, self.window_seconds / self.spread_seconds)
 
     @property
@@ -330,14 +332,16 @@ class ElectionLaw:
     timing
         What it follows from.
 
-    Notes ----- Round k of a failed round's law is a convolution on a grid of 200 cells; the part a of each round,
+    Notes
+    -----
+    Round k of a failed round's law is a convolution on a grid of 200 cells; the part a of each round,
     which does not vary, is added exactly. What takes more than 150 rounds is beyond any time.
 
     Examples
     --------
     >>> law = ElectionLaw(ElectionTiming(5, 0.150, 0.150, 0.015))
     >>> f"{1000 * law.mean():.1f} ms in the mean, {1000 * float(law.ppf(0.99)):.0f} ms for the slowest in a hundred"
-    '219.9 ms in the mean, 424 ms for the slowest in a hundred'
+    '219.9 ms in the mean, 451 ms for the slowest in a hundred'
     """
 
     timing: ElectionTiming
@@ -412,7 +416,7 @@ class OutageLaw(ElectionLaw):
     --------
     >>> law = OutageLaw(ElectionTiming(5, 0.150, 0.150, 0.005, heartbeat_seconds=0.075))
     >>> f"{1000 * float(law.ppf(0.5)):.0f} ms"
-    '157 ms'
+    '156 ms'
     """
 
     def cdf(self, x: ArrayLike) -> Floats:

@@ -1,6 +1,8 @@
 """How long a holder may rely on its lease when no clock is right, and what that costs.
 
-Theory of operation ------------------- A grantor promises, for L of its own clock from the moment at which it takes
+Theory of operation
+-------------------
+A grantor promises, for L of its own clock from the moment at which it takes
 the request, to promise nothing to anyone else. The holder knows when it *sent* the request, by its own clock.
 Clocks may run wrong by a share of at most ρ, either way.
 

@@ -4,7 +4,9 @@ Sources: Gray and Cheriton, *Leases: An Efficient Fault-Tolerant Mechanism for D
 1989), section 2, for leases; Burrows, *The Chubby Lock Service for Loosely-Coupled Distributed Systems* (OSDI 2006),
 section 2.4, for sequencers, which are now called fencing tokens.
 
-Theory of operation ------------------- A :class:`Grantor` gives the lease to one holder at a time. It promises, for
+Theory of operation
+-------------------
+A :class:`Grantor` gives the lease to one holder at a time. It promises, for
 `lease_seconds` of its own clock, to give it to nobody else, and numbers the holders: each new one gets a higher
 *token*. The token is durable before it is given out. A grantor that restarts does not know to whom it has promised
 what, so it waits for a whole lease before it promises anything.
@@ -15,7 +17,9 @@ value plus one. A process can stand still for longer than its lease and not know
 write may come in from a holder that is none any more. The resource keeps the highest token that it has seen, *in a
 read or in a write*, and refuses lower ones.
 
-Assumptions ----------- Clocks run at rates within a known bound of the truth; what they show does not matter. That
+Assumptions
+-----------
+Clocks run at rates within a known bound of the truth; what they show does not matter. That
 no two nodes hold the lease at once needs that bound, and that no node stands still. That no update is lost needs
 neither: it needs the tokens. Messages may be lost, delayed and reordered; a write that came twice would count
 twice, so the network makes no copies.
