@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Self
 
 from distlib.node import CancelTimer, Effects, Node, Send, SetTimer, Step
@@ -156,7 +155,7 @@ class PostgresParticipant(Node[ParticipantMessage, None]):
                 if not connection.closed:
                     connection.rollback()
                     raise
-                _connection.cache_clear()
+                del _connections[self.port, self.lock_timeout_seconds]
                 if attempt == 2:
                     raise
             except driver.Error:
@@ -175,13 +174,25 @@ def _driver() -> Any:
     return psycopg
 
 
-@cache
+_connections: dict[tuple[int, float], Any] = {}
+"""The connections that are kept, since making one takes several round trips: by port, and patience for locks."""
+
+
 def _connection(port: int, lock_timeout_seconds: float) -> Any:
-    """Return a connection that is kept: making one takes several round trips."""
-    return _driver().connect(
-        host=LOOPBACK, port=port, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5,
-        options=f"-c lock_timeout={int(1000 * lock_timeout_seconds)}",
-    )  # fmt: skip
+    """Return a connection that is kept."""
+    key = port, lock_timeout_seconds
+    if key not in _connections:
+        _connections[key] = _driver().connect(
+            host=LOOPBACK, port=port, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5,
+            options=f"-c lock_timeout={int(1000 * lock_timeout_seconds)}",
+        )  # fmt: skip
+    return _connections[key]
+
+
+def _close_connections() -> None:
+    """Close all connections that are kept."""
+    while _connections:
+        _connections.popitem()[1].close()
 
 
 def fates(
@@ -214,10 +225,13 @@ def fates(
     """
     cluster = Cluster(nodes, processes=processes)
     cluster.kill_after("coordinator", crash_point)
-    with cluster:
-        cluster.wait_until(lambda trace: trace.of(Kind.CRASH, node="coordinator"), 30)
-        trace = cluster.wait_until(lambda trace: _is_quiet(trace, tuple(servers)), 30)
-        return {name: _fate(trace, name, server, paid[name]) for name, server in servers.items()}
+    try:
+        with cluster:
+            cluster.wait_until(lambda trace: trace.of(Kind.CRASH, node="coordinator"), 30)
+            trace = cluster.wait_until(lambda trace: _is_quiet(trace, tuple(servers)), 30)
+            return {name: _fate(trace, name, server, paid[name]) for name, server in servers.items()}
+    finally:
+        _close_connections()
 
 
 def _is_quiet(trace: Trace, names: tuple[str, ...]) -> bool:
