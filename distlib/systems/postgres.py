@@ -34,6 +34,8 @@ __all__ = ["Postgres", "program"]
 
 _INSTALL = "install what requirements-labs.txt names (make labs does)"
 _NOBODY = 65_534
+_IN_NAMESPACE = ("unshare", "--user", "--map-user=1", "--map-group=1")
+_AS_NOBODY = ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups")
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -75,15 +77,15 @@ def _prefix() -> tuple[str, ...]:
     """What to put before a program of PostgreSQL so that it does not run as root: nothing for ordinary users."""
     if os.geteuid() != 0:
         return ()
-    namespace = ("unshare", "--user", "--map-user=1", "--map-group=1")
-    nobody = ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups")
-    for prefix in (namespace, nobody):
+    for prefix in (_IN_NAMESPACE, _AS_NOBODY):
+        # Whether it may be read there as well: an environment in the home of root may not.
+        command = [*prefix, str(program("postgres")), "--version"]
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            subprocess.run([*prefix, "true"], check=True, capture_output=True, timeout=_PROGRAM_SECONDS)
+            subprocess.run(command, check=True, capture_output=True, timeout=_PROGRAM_SECONDS, cwd="/")
             return prefix
     raise SystemUnavailable(
-        "PostgreSQL: it does not run as root, and this machine allows neither a user namespace (unshare) "
-        "nor another user (setpriv); run the labs as an ordinary user"
+        "PostgreSQL: it does not run as root, and this machine lets it run neither in a user namespace (unshare) "
+        "nor as the user nobody (setpriv); run the labs as an ordinary user"
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -124,3 +125,38 @@ def test_a_missing_program_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SystemUnavailable, match=r"no program 'initdb'; install what requirements-labs.txt names"):
         postgres.program("initdb")
+
+
+@pytest.fixture
+def refused() -> Iterator[tuple[str, ...]]:
+    """A way to run a program that every machine refuses; what was found before is forgotten, before and after."""
+    postgres._prefix.cache_clear()
+    yield ("false",)
+    postgres._prefix.cache_clear()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+def test_root_becomes_nobody_where_user_namespaces_are_refused(
+    monkeypatch: pytest.MonkeyPatch, refused: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(postgres, "_IN_NAMESPACE", refused)
+    try:
+        prefix = postgres._prefix()
+    except SystemUnavailable:
+        pytest.skip("the environment is where nobody may read it")
+    assert prefix[0] == "setpriv"
+    with Postgres("as-nobody", in_memory=True) as server:
+        open_account(server, 3)
+        server.kill()
+        server.start()
+        assert balance(server) == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+def test_root_is_told_what_to_do_where_everything_is_refused(
+    monkeypatch: pytest.MonkeyPatch, refused: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(postgres, "_IN_NAMESPACE", refused)
+    monkeypatch.setattr(postgres, "_AS_NOBODY", refused)
+    with pytest.raises(SystemUnavailable, match="run the labs as an ordinary user"):
+        Postgres("nowhere")
