@@ -7,6 +7,7 @@ import pytest
 
 from distlib.experiments.transactions.two_phase_commit import bank
 from distlib.models.transactions.two_phase_commit import commit_cost
+from distlib.protocols.transactions.two_phase_commit import Coordinator
 from distlib.runtimes.network import Cluster
 from distlib.runtimes.trace import Kind
 from distlib.systems import postgres, prepared_transactions
@@ -32,7 +33,8 @@ def servers() -> Iterator[dict[str, Postgres]]:
 def banks(servers: dict[str, Postgres], **changes: object) -> dict[str, object]:
     for server in servers.values():
         open_account(server, 100)
-    nodes: dict[str, object] = dict(bank(2))
+    # A bank that has just been started on a busy machine takes its time to connect: nobody is to give up on it.
+    nodes: dict[str, object] = dict(bank(2, coordinator=Coordinator(vote_timeout_seconds=(60.0, 60.0))))
     for name, server in servers.items():
         nodes[name] = PostgresParticipant(server.port, inquire_seconds=(0.1, 0.1), **changes)  # type: ignore[arg-type]
     return nodes
