@@ -7,8 +7,8 @@ ends the server and its descendants when this process is gone, whatever the reas
 for the server and all its descendants at once: what a loss of power would leave of them. Every wait has a bound, and
 says what it waited for, with the end of the server's log.
 
-A folder for a system's data comes from :func:`data_folder`, and is removed when Python ends. Ports come from
-:func:`free_ports`.
+A folder for a system's data comes from :func:`data_folder`, and is removed when this process is gone, whatever the
+reason (:mod:`distlib.systems.sweeper`). Ports come from :func:`free_ports`.
 """
 
 from __future__ import annotations
@@ -141,8 +141,40 @@ def data_folder(prefix: str, *, in_memory: bool = False) -> Path:
     memory = Path("/dev/shm")
     parent = memory if in_memory and memory.is_dir() and os.access(memory, os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _folders.sweep_later(folder)
     return folder
+
+
+class _Folders:
+    """The folders of this process, and the process that removes them when this one is gone."""
+
+    def __init__(self) -> None:
+        self._paths: list[Path] = []
+        self._sweeper: subprocess.Popen[str] | None = None
+
+    def sweep_later(self, folder: Path) -> None:
+        if self._sweeper is None:
+            self._sweeper = subprocess.Popen(
+                [sys.executable, "-m", "distlib.systems.sweeper"],
+                stdin=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        assert self._sweeper.stdin is not None
+        self._paths.append(folder)
+        self._sweeper.stdin.write(f"{folder}\n")
+        self._sweeper.stdin.flush()
+
+    def sweep_now(self) -> None:
+        for path in self._paths:
+            shutil.rmtree(path, ignore_errors=True)
+        if self._sweeper is not None:
+            assert self._sweeper.stdin is not None
+            self._sweeper.stdin.close()
+            self._sweeper.wait(60)
+
+
+_folders = _Folders()
 
 
 class Server(AbstractContextManager["Server"]):
@@ -305,3 +337,5 @@ def _stop_all() -> None:
     for server in list(_running):
         with contextlib.suppress(Exception):
             server.stop()
+    with contextlib.suppress(Exception):
+        _folders.sweep_now()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -127,6 +128,25 @@ def test_a_missing_program_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SystemUnavailable, match=r"no program 'initdb'; install what requirements-labs.txt names"):
         postgres.program("initdb")
+
+
+def shared_memory() -> set[str]:
+    """What is in the system's shared memory: named segments, and System V's."""
+    named = Path("/dev/shm")
+    segments = Path("/proc/sysvipc/shm")
+    found = {path.name for path in named.glob("PostgreSQL.*")} if named.is_dir() else set()
+    return found | {row.split()[1] for row in segments.read_text().splitlines()[1:]} if segments.exists() else found
+
+
+def test_a_server_that_was_killed_and_then_stopped_leaves_no_shared_memory() -> None:
+    before = shared_memory()
+    with Postgres("tidy", in_memory=True) as server:
+        server.kill()
+        server.start()
+        server.pause()
+    with Postgres("killed", in_memory=True) as server:
+        server.kill()
+    assert shared_memory() <= before
 
 
 @pytest.fixture

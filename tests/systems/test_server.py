@@ -170,6 +170,18 @@ def test_a_data_folder_goes_with_the_python_that_asked_for_it() -> None:
     assert here.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_data_folder_goes_when_the_python_that_asked_for_it_is_killed() -> None:
+    program = "import time; from distlib.systems.server import data_folder; print(data_folder('lab-test-'), flush=True)"
+    parent = subprocess.Popen([sys.executable, "-c", f"{program}; time.sleep(600)"], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    folder = Path(parent.stdout.readline().strip())
+    assert folder.is_dir()
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    wait_until("the folder to go", lambda: not folder.exists(), 30)
+
+
 def test_a_wait_returns_how_long_it_took() -> None:
     began = time.monotonic()
     waited = wait_until("some time to pass", lambda: time.monotonic() - began > 0.05, 5)
