@@ -78,6 +78,23 @@ def test_a_server_that_was_killed_starts_again_as_another_process(server: Server
     assert server.start().process_id != before
 
 
+def test_a_stranger_that_may_not_be_looked_at_saves_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.start()
+    process_id, child = server.process_id, child_of(server)
+    look, refusals = psutil.Process.children, iter([True, True])
+
+    def children(process: psutil.Process, recursive: bool = False) -> list[psutil.Process]:
+        if next(refusals, False):
+            raise psutil.AccessDenied(1)
+        return look(process, recursive)
+
+    monkeypatch.setattr(psutil.Process, "children", children)
+    server.kill()
+    assert next(refusals, None) is None
+    assert not is_alive(process_id)
+    assert not is_alive(child)
+
+
 def test_a_frozen_server_is_alive_and_silent_until_it_goes_on(server: Server) -> None:
     server.start()
     server.pause()
