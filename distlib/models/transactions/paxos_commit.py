@@ -222,7 +222,7 @@ def commit_bill(protocol: str, resource_manager_count: int, fault_count: int = 1
     protocol
         One of :data:`PROTOCOLS`.
     resource_manager_count
-        N, the one that begins included; co-located, at least F + 1.
+        N, the one that begins included; at least 2, and co-located at least F + 1.
     fault_count
         F, at least 0. It does not matter to two-phase and three-phase commit.
     co_located
@@ -242,7 +242,7 @@ def commit_bill(protocol: str, resource_manager_count: int, fault_count: int = 1
     if protocol not in PROTOCOLS:
         raise ValueError(f"`protocol` must be one of {', '.join(map(repr, PROTOCOLS))}, got {protocol!r}")
     faults = _require_whole("fault_count", fault_count, 0)
-    least = faults + 1 if co_located and "Paxos" in protocol else 1
+    least = max(2, faults + 1) if co_located and "Paxos" in protocol else 2
     n = _require_whole("resource_manager_count", resource_manager_count, least)
     match protocol:
         case "two-phase commit":
@@ -251,7 +251,8 @@ def commit_bill(protocol: str, resource_manager_count: int, fault_count: int = 1
             apart, together = Bill(6, 5 * n - 1, n + 1), Bill(5, 5 * (n - 1), n + 1)
         case "Paxos Commit":
             apart = Bill(5, (n + 1) * (faults + 3) - 2, n + faults + 1)
-            together = Bill(4, n * (faults + 3) - 3, n + faults + 1)
+            # The longest path goes from one machine by a second to a third, and back, if there are that many.
+            together = Bill(4 if faults > 0 and n > 2 else 3, n * (faults + 3) - 3, n + faults + 1)
         case _:
             apart = Bill(4, n * (2 * faults + 3), n + faults + 1)
             together = Bill(3, (n - 1) * (2 * faults + 3), n + faults + 1)
