@@ -22,7 +22,6 @@ from distlib.models.transactions.commit_latency import WAYS, Setting
 __all__ = ["simulated_seconds"]
 
 HOUR_SECONDS = 3600.0
-ENOUGH_SECONDS = 2.0  # for an epoch and some legs; a sequencer never stops
 
 
 def simulated_seconds(way: str, setting: Setting, *, run_count: int, first_seed: int = 0) -> NDArray[np.float64]:
@@ -35,7 +34,7 @@ def simulated_seconds(way: str, setting: Setting, *, run_count: int, first_seed:
     setting
         Where.
     run_count
-        How many runs; at least 1.
+        How many runs; at least 1. For an order, how many transactions in one run.
     first_seed
         Their seeds are this and those that follow.
 
@@ -45,9 +44,11 @@ def simulated_seconds(way: str, setting: Setting, *, run_count: int, first_seed:
         If there is no such way, or no run.
     """
     if way not in WAYS:
-        raise ValueError(f"`way` must be one of {', '.join(map(repr, WAYS))}, got {way!r}")
+        raise _unknown(way)
     if run_count < 1:
         raise ValueError(f"`run_count` must be at least 1, got {run_count}")
+    if way == "deterministic order":
+        return np.array(_ordered(setting, run_count, first_seed))
     return np.array([_one(way, setting, seed) for seed in range(first_seed, first_seed + run_count)])
 
 
@@ -71,10 +72,23 @@ def _one(way: str, setting: Setting, seed: int) -> float:
             saga_run = saga.run_with(setting.steps(), saga.bank(count), seed=seed)
             return saga.latencies(saga_run.trace)["s1"]
         case _:
-            # The client is beside the sequencer and begins at a random moment of an epoch.
-            epoch = setting.epoch_seconds
-            ordered = deterministic_ordering.bank(count, epoch_seconds=epoch, pause_seconds=(0.0, epoch))
-            order_run = deterministic_ordering.run_with(
-                setting.order(), ordered, seed=seed, client=Constant(0.0), until_seconds=ENOUGH_SECONDS
-            )
-            return deterministic_ordering.latencies(order_run.trace)[0]
+            raise _unknown(way)
+
+
+def _ordered(setting: Setting, count: int, seed: int) -> list[float]:
+    """Return how long each of several transactions takes, one after another, each from a random moment of an epoch.
+
+    A sequencer ticks on for as long as it runs, so one long run costs less than many short ones.
+    """
+    participants, epoch = setting.participant_count, setting.epoch_seconds
+    transactions = [deterministic_ordering.transfer(f"client.{number}", participants) for number in range(1, count + 1)]
+    nodes = deterministic_ordering.bank(
+        participants, transactions, epoch_seconds=epoch, pause_seconds=(0.0, epoch), ask_seconds=HOUR_SECONDS
+    )
+    enough = count * (2 * epoch + 10 * float(setting.leg.mean()) + setting.force_seconds)
+    run = deterministic_ordering.run_with(setting.order(), nodes, seed=seed, client=Constant(0.0), until_seconds=enough)
+    return deterministic_ordering.latencies(run.trace)
+
+
+def _unknown(way: str) -> ValueError:
+    return ValueError(f"`way` must be one of {', '.join(map(repr, WAYS))}, got {way!r}")

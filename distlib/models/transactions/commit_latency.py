@@ -1,4 +1,4 @@
-r"""How long a commit takes, six ways side by side: in one place, in two and in three phases, by Paxos, by saga, by order.
+r"""How long a commit takes, six ways side by side: one place, two phases, three phases, Paxos, saga, order.
 
 Theory of operation
 -------------------

@@ -31,7 +31,7 @@ def test_random_legs_take_what_the_model_says_in_the_mean(way: str) -> None:
 
 
 def test_what_is_unknown_is_named() -> None:
-    with pytest.raises(ValueError, match="`way` must be one of .*, got 'by hope'"):
+    with pytest.raises(ValueError, match=r"`way` must be one of .*, got 'by hope'"):
         simulated_seconds("by hope", ONE_BUILDING, run_count=1)
     with pytest.raises(ValueError, match="`run_count` must be at least 1, got 0"):
         simulated_seconds("saga", ONE_BUILDING, run_count=0)
