@@ -26,8 +26,8 @@ def scale_dials(*, identifier: str) -> Interactive:
         most = universal_speed_up(best, serial, pair)
         return frame_lines(
             {
-                "serial part only": (machines, amdahl_speed_up(machines, serial)),
-                "and agreement": (machines, universal_speed_up(machines, serial, pair)),
+                "serial only": (machines, amdahl_speed_up(machines, serial)),
+                "agreement": (machines, universal_speed_up(machines, serial, pair)),
             },
             summary=f"{serial_percent:g} % serial, {pair_per_million} millionths for each pair: the most is "
             f"{most:.1f} times as fast, with {best:.0f} machines; the serial part alone would allow "
@@ -65,7 +65,7 @@ def link_dials(*, identifier: str) -> Interactive:
         mean = backlog_mean(10, link, cycle - down, down)
         beyond = 100 * backlog_sf(1000, 10, link, cycle - down, down)
         return frame_lines(
-            {"more than that wait": (readings, law)},
+            {"backlog": (readings, law)},
             summary=f"The link is down for {down_percent} % of the time, {down:.0f} s at a time, and carries {link} "
             f"readings a second when up: {mean:.0f} wait in the mean, over 1,000 for {beyond:.2g} % of the time.",
             x_label="readings that wait",
