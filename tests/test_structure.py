@@ -53,7 +53,6 @@ BEING_WRITTEN = {
     "consistency/voting",
     "fault_tolerance/checkpointing",
     "fault_tolerance/recovery_points",
-    "transactions/index",
     "transactions/log_based",
     "transactions/three_phase_commit",
 }
