@@ -170,7 +170,7 @@ def test_what_is_out_of_its_domain_is_refused(call: object, message: str) -> Non
 
 
 def test_counts_that_are_not_whole_are_refused() -> None:
-    with pytest.raises(TypeError, match="`k` must be a whole number, got 1.5"):
+    with pytest.raises(TypeError, match=r"`k` must be a whole number, got 1\.5"):
         k_of_n_availability(1.5, 3, 0.9)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="`n` must be a whole number, got True"):
         correlated(True, 0.9, 0.1)

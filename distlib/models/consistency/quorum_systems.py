@@ -158,7 +158,7 @@ class Node(Expression):
 
 @dataclass(frozen=True)
 class Choose(Expression):
-    """Any `needed` of the `parts`. A part may occur several times: then it has as many votes. Made by :func:`choose`."""
+    """Any `needed` of the `parts`; one that is there twice has two votes. Made by :func:`choose`."""
 
     needed: int
     parts: tuple[Expression, ...]
@@ -491,7 +491,7 @@ def up_counts(expression: Expression) -> tuple[int, ...]:
     count = len(diagram.names)
 
     def lifted(value: tuple[int, tuple[int, ...]], level: int) -> list[int]:
-        """Return the counts of a row that asks only from its own level on, seen from `level`: what is between is free."""
+        """Return the counts of a row, seen from a level above: nodes between are free."""
         ways = list(value[1])
         for _ in range(value[0] - level):
             ways = [one + other for one, other in zip([*ways, 0], [0, *ways], strict=True)]
@@ -893,7 +893,7 @@ def _best(
     limits: _Limits,
     failures: int,
 ) -> Strategy:
-    from scipy.optimize import linprog
+    from scipy.optimize import linprog  # type: ignore[attr-defined]
 
     if optimize not in ("load", "network", "latency"):
         raise ValueError(f'`optimize` must be "load", "network" or "latency", got {optimize!r}')
@@ -936,7 +936,8 @@ def _best(
         row[: r + w] /= scale
     if limits.load is not None:
         at_most[s * len(system.nodes)] /= scale
-    solved = linprog(rows[optimize], A_ub=np.array(above), b_ub=at_most, A_eq=sums, b_eq=[1.0, 1.0], method="highs")
+    programme = {"A_ub": np.array(above), "b_ub": at_most, "A_eq": sums, "b_eq": [1.0, 1.0]}
+    solved = linprog(rows[optimize], method="highs", **programme)  # type: ignore[no-untyped-call]
     if solved.status != 0:
         raise ValueError(f"no strategy keeps the limits {limits}: {solved.message}")
     chances = np.clip(solved.x, 0.0, None)

@@ -66,6 +66,7 @@ __all__ = [
     "exponential_stale_probability",
     "lookalike_miss_probability",
     "miss_probability",
+    "normal_scores",
     "operation_seconds_quantile",
     "sampled_visibility",
     "sloppy_miss_probability",
@@ -493,7 +494,8 @@ def sampled_visibility(
     times = np.asarray(np.arange(math.ceil(end / step_seconds) + 2) * step_seconds, float)
     # Its logarithm bends gently, so that a spline through a few dozen points has all the digits that a sample can see.
     known = times[-1] * np.linspace(0.0, 1.0, 41) ** 2
-    stale = np.exp(PchipInterpolator(known, np.log(stale_probability(*quorums, known, legs)))(times))
+    spline = PchipInterpolator(known, np.log(stale_probability(*quorums, known, legs)))  # type: ignore[no-untyped-call]
+    stale = np.exp(spline(times))
     good = bdtr(math.floor(sample_count * stale_at_most + 1e-9), sample_count, stale)
     chances = good * np.concatenate([[1.0], np.cumprod(1 - good)[:-1]])
     return times, np.asarray(chances / chances.sum())
@@ -562,12 +564,12 @@ def _make_nodes(law: Any) -> tuple[Floats, Floats]:
         weights = np.concatenate([share * weights for share, (_, weights) in zip(law.shares, parts, strict=True)])
         order = np.argsort(times)
         return times[order], weights[order]
-    score, weights = _scores()
+    score, weights = normal_scores()
     return quantile_at_score(law, score), weights
 
 
 @lru_cache(maxsize=1)
-def _scores() -> tuple[Floats, Floats]:
+def normal_scores() -> tuple[Floats, Floats]:
     """Return standard normal scores and weights with which a mean over any law is a sum."""
     edges = np.linspace(-_FARTHEST_SCORE, _FARTHEST_SCORE, _PANEL_COUNT + 1)
     half = (edges[1] - edges[0]) / 2
@@ -579,7 +581,7 @@ def _scores() -> tuple[Floats, Floats]:
 @lru_cache(maxsize=128)
 def _curve(replica_count: int, read_quorum: int, write_quorum: int, legs: Legs) -> Callable[[float], float]:
     """Return, as a function of t, the double integral in the head of this module."""
-    score, weight = _scores()
+    score, weight = normal_scores()
     late = ndtr(-score)
     written = _Trip(legs.write, legs.acknowledge)
     # When the write is over: x.

@@ -146,7 +146,7 @@ def test_reference_values_of_latency() -> None:
     assert matches(1000 * response_seconds_mean(remote), "1b.18")
 
 
-# --------------------------------------------------------------------------------------------- what quoracle has printed
+# -------------------------------------------------------------------------------------------- what quoracle has printed
 #
 # M. Whittaker, quoracle, README.md (github.com/mwhittaker/quoracle, commit 1348ee4), and the numbers beside the code of
 # the paper, examples/paper.py (commit 07a25f6). Where they print whole numbers, the exact fraction was worked out here.

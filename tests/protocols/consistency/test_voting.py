@@ -1,4 +1,4 @@
-"""The voting register: handlers, quorums, every fault at once, every interleaving of small instances, eight mistakes."""
+"""The voting register: handlers, quorums, every fault at once, every order of events, eight mistakes."""
 
 from __future__ import annotations
 
@@ -330,8 +330,10 @@ def test_a_sloppy_quorum_loses_sight_of_an_acknowledged_write_though_it_is_store
     nodes = hinted(then=[read("r2", "r3")])
     found = explore(nodes, messages="set", always=SAFE, record_history=True)
     assert set(found.violations) == {"linearizable"}
-    explore(hinted(), messages="set", always=STORED, eventually_possible={"no hint is left": no_hint_is_left}, repair=True,
-            crashes={"f1": 1}).require_holds()  # fmt: skip
+    handed = {"no hint is left": no_hint_is_left}
+    explore(
+        hinted(), messages="set", always=STORED, eventually_possible=handed, repair=True, crashes={"f1": 1}
+    ).require_holds()
 
 
 def test_invariant_of_storage_tells_a_replica_that_forgot() -> None:
