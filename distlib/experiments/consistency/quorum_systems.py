@@ -246,7 +246,7 @@ def measure_answers(replica_count: int, read_quorum: int, write_quorum: int) -> 
     for killed in range(replica_count + 1):
         tasks = {"client": [write(1, pause_seconds=0.2), read()]}
         nodes = registers(
-            tasks, sizes(replica_count, read_quorum, write_quorum), single_writer=True, patience_seconds=0.4
+            tasks, sizes(replica_count, read_quorum, write_quorum), single_writer=True, patience_seconds=0.25
         )
         # Whom a replica does not hear, it does not miss: those that are to be dead are killed before the pause is over.
         with Cluster(nodes) as cluster:

@@ -251,7 +251,7 @@ def choices(
                     write_quorum,
                     _mixed(read_fraction, *seconds),
                     _mixed(read_fraction, *lost),
-                    float(stale_probability(*sizes, seconds_since_write, legs)),
+                    _stale_probability(*sizes, seconds_since_write, legs),
                     read_quorum + write_quorum > replica_count,
                 )
             )
@@ -267,6 +267,13 @@ def _phase_seconds_mean(out: Law, back: Law, quorum: int, replica_count: int) ->
 def _cached_phase_seconds_mean(out: Any, back: Any, quorum: int, replica_count: int) -> float:
     score, weight = normal_scores()
     return float(weight @ operation_seconds_quantile(out, back, quorum, replica_count, ndtr(score)))
+
+
+@lru_cache(maxsize=4096)
+def _stale_probability(
+    replica_count: int, read_quorum: int, write_quorum: int, seconds_since_write: float, legs: Legs
+) -> float:
+    return float(stale_probability(replica_count, read_quorum, write_quorum, seconds_since_write, legs))
 
 
 def _mixed(read_fraction: float, of_reads: float, of_writes: float) -> float:
