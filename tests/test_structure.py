@@ -49,7 +49,6 @@ BEING_WRITTEN = {
     "consistency/consensus",
     "consistency/leader_election",
     "consistency/timestamps",
-    "consistency/voting",
     "fault_tolerance/checkpointing",
     "fault_tolerance/failover",
     "fault_tolerance/recovery_points",
