@@ -1017,7 +1017,8 @@ def assess(system: QuorumSystem, read_fraction: ReadFraction, **options: Any) ->
 def expressions(members: Sequence[Node], height: int = 2) -> Iterator[Expression]:
     """Return the expressions in which each of the nodes occurs once, up to a height, in a fixed order.
 
-    Of those that differ only by an exchange of nodes that are alike in all but their names, one is returned.
+    Of those that differ only by brackets, or by an exchange of nodes that are alike in all but their names, one is
+    returned.
 
     Parameters
     ----------
@@ -1058,16 +1059,24 @@ def _expressions(members: tuple[Node, ...], height: int) -> Iterator[Expression]
             continue
         for parts in product(*(list(_expressions(block, height - 1)) for block in blocks)):
             for needed in range(1, len(parts) + 1):
-                yield choose(needed, parts)
+                if not _is_nested_in_vain(needed, parts):
+                    yield choose(needed, parts)
+
+
+def _is_nested_in_vain(needed: int, parts: tuple[Expression, ...]) -> bool:
+    """Return whether brackets could be left out: (a + b) + c, or (a * b) * c."""
+    inside = [one for one in parts if isinstance(one, Choose)]
+    in_sum = needed == 1 and any(one.needed == 1 for one in inside)
+    return in_sum or (needed == len(parts) and any(one.needed == len(one.parts) for one in inside))
 
 
 def _partitions(members: tuple[Node, ...]) -> Iterator[list[tuple[Node, ...]]]:
-    """Return all ways to put the members into blocks."""
+    """Return all ways to put the members into blocks, small blocks first."""
     if not members:
         yield []
         return
     first, rest = members[0], members[1:]
-    for size in range(len(rest), -1, -1):
+    for size in range(len(rest) + 1):
         for others in combinations(rest, size):
             left = tuple(one for one in rest if one not in others)
             for blocks in _partitions(left):
@@ -1088,6 +1097,8 @@ def search(
     height: int = 2,
 ) -> Assessment:
     """Return the best system of all that can be written down with each node once, under all limits at a time.
+
+    Of systems that are equally good, it is the one that is up most often.
 
     Parameters
     ----------
@@ -1116,7 +1127,7 @@ def search(
     >>> five = nodes("abcde", up_probability=0.99)
     >>> best = search(five, 0.9, resilience_at_least=1, unavailability_limit=1e-3)
     >>> print(best.system.reads, f"load {best.load:.3f}, unavailability {best.unavailability:.1e}")
-    choose(2, [a, b, c]) + d * e load 0.420, unavailability 4.5e-05
+    a * b + choose(2, [c, d, e]) load 0.420, unavailability 4.5e-05
     """
     limits: dict[str, Any] = {
         "load_limit": load_limit,
@@ -1138,11 +1149,19 @@ def search(
             found = assess(system, read_fraction, **limits)
         except ValueError:
             continue
-        if best is None or found.value(optimize) < best.value(optimize) * (1 - 1e-9):
+        if best is None or _is_better(found, best, optimize):
             best = found
     if best is None:
         raise ValueError(f"no system of {len(members)} nodes and height {height} keeps the limits")
     return best
+
+
+def _is_better(one: Assessment, other: Assessment, optimize: Objective) -> bool:
+    """Return whether `one` has the smaller objective; or the same, and is up more often."""
+    mine, theirs = one.value(optimize), other.value(optimize)
+    if math.isclose(mine, theirs, rel_tol=1e-9):
+        return one.unavailability < other.unavailability * (1 - 1e-9)
+    return mine < theirs
 
 
 def frontier(found: Iterable[Assessment], objectives: Sequence[Objective]) -> tuple[Assessment, ...]:

@@ -399,13 +399,21 @@ def test_asking_more_nodes_is_quicker_and_asking_no_quorum_takes_for_ever() -> N
 # -------------------------------------------------------------------------------------------------------------- search
 
 
-def test_expressions_are_all_functions_of_nodes_asked_once_as_quoracle_lists_them() -> None:
+def test_expressions_are_all_functions_of_nodes_asked_once_and_each_of_them_once() -> None:
     unequal = [Node(name, read_capacity=place) for place, name in enumerate("abcd", start=1)]
-    # quoracle, tests/test_search.py: 15 for three nodes of any height; 4 + 24 + 12 + 24 for four of height two, where
-    # the lists contain the ones that are equal as functions; we count functions.
-    three = {frozenset(minimal_quorums(one)) for one in expressions(unequal[:3])}
-    assert len(three) == 3 + 6
-    assert len({frozenset(minimal_quorums(one)) for one in expressions(unequal, height=1)}) == 4
+    # quoracle, tests/test_search.py, lists 15 expressions of three nodes, of which 9 differ as functions, and for four
+    # nodes 4 of height one.
+    for members, height, count in ((unequal[:3], 2, 9), (unequal, 1, 4)):
+        found = [frozenset(minimal_quorums(one)) for one in expressions(members, height)]
+        assert len(set(found)) == len(found) == count
+    four = [frozenset(minimal_quorums(one)) for one in expressions(unequal, 3)]
+    assert len(set(four)) == len(four)
+
+
+def test_expressions_of_nodes_alike_are_returned_once_for_each_shape() -> None:
+    shapes = [str(one) for one in expressions(nodes("abc"))]
+    assert len(shapes) == 5
+    assert "a + b * c" in shapes
 
 
 def test_search_finds_a_better_system_than_the_majority_under_all_limits_at_once() -> None:
