@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 import numpy as np
 
@@ -128,7 +129,7 @@ def time_words(unavailability: float, *, short: bool = False) -> str:
     return "< 0.1 s/year" if short else "less than 0.1 seconds a year"
 
 
-QUORUM_SIZES = {
+QUORUM_SIZES: Final[Mapping[str, Callable[[int], int]]] = {
     "one": lambda n: 1,
     "a majority": lambda n: n // 2 + 1,
     "all": lambda n: n,
