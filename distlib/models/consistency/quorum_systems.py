@@ -754,6 +754,22 @@ class QuorumSystem:
         limits = _Limits(load_limit, network_limit, latency_limit_seconds)
         return _best(self, _shares(read_fraction), optimize, limits, failures)
 
+    def uniform_strategy(self, failures: int = 0) -> Strategy:
+        """Return the strategy that draws each of the smallest quorums as often: what one does without a programme.
+
+        Examples
+        --------
+        >>> hub, *rim = nodes("habcd")
+        >>> round(QuorumSystem(wheel(hub, rim)).uniform_strategy().load(1.0), 6)  # the hub is in four of five quorums
+        0.8
+        """
+        reads, writes = _resilient(self.reads, failures), _resilient(self.writes, failures)
+        return Strategy(
+            self,
+            tuple((quorum, 1 / len(reads)) for quorum in reads),
+            tuple((quorum, 1 / len(writes)) for quorum in writes),
+        )
+
     def load(self, read_fraction: ReadFraction, failures: int = 0) -> float:
         """Return the load under the best strategy."""
         return self.strategy(read_fraction, failures=failures).load(read_fraction)
@@ -825,6 +841,11 @@ class Strategy:
     def capacity(self, read_fraction: ReadFraction) -> float:
         """Return one over the load."""
         return 1 / self.load(read_fraction)
+
+    def throughputs(self, read_fraction: ReadFraction) -> dict[str, float]:
+        """Return for each node the operations in a second that it takes part in, when the system is at its capacity."""
+        capacity = self.capacity(read_fraction)
+        return {name: capacity * share for name, share in self.visits(read_fraction).items()}
 
     def network(self, read_fraction: ReadFraction) -> float:
         """Return how many nodes an operation asks, in the mean."""

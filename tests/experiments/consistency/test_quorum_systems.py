@@ -18,7 +18,7 @@ from distlib.experiments.consistency.quorum_systems import (
     node_visits,
     operation_times,
 )
-from distlib.models.availability import binomial, correlated, unavailability_of
+from distlib.models.availability import binomial, correlated, unavailability_of, votes_up
 from distlib.models.consistency.quorum_systems import (
     Node,
     QuorumSystem,
@@ -34,7 +34,7 @@ from distlib.models.consistency.quorum_systems import (
 from distlib.models.consistency.staleness import Legs
 from distlib.models.consistency.voting import message_count, operation_seconds_mean
 from distlib.models.latency import Exponential
-from distlib.protocols.consistency.voting import WriteBack, sizes
+from distlib.protocols.consistency.voting import Votes, WriteBack, sizes
 
 SEEDS = range(5)
 GRID = grid([nodes("abc"), nodes("def"), nodes("ghi")])
@@ -50,6 +50,14 @@ def test_reads_and_writes_of_unequal_nodes_are_answered_as_often_as_the_diagram_
     ups = dict(zip("abcde", UPS, strict=True))
     seen = share([answered_reads(listed(expression), down_independently(UPS, 400, seed=s), seed=s) for s in SEEDS], 400)
     assert abs(seen.z(1 - unavailability(expression, ups))) < 3
+
+
+@pytest.mark.parametrize(("kind", "needed"), [("read", 2), ("write", 4)])
+def test_weighted_votes_are_answered_as_often_as_their_sum_says(kind: str, needed: int) -> None:
+    ups = [0.8, 0.6, 0.7, 0.5]
+    ballots = Votes((("a", 2), ("b", 1), ("c", 1), ("d", 1)), read=2, write=4)
+    counts = [answered_reads(ballots, down_independently(ups, 400, seed=s), seed=s, kind=kind) for s in SEEDS]
+    assert abs(share(counts, 400).z(1 - unavailability_of(votes_up([2, 1, 1, 1], ups), needed))) < 3
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])

@@ -187,6 +187,24 @@ def test_readme_of_quoracle_strategies() -> None:
     assert round(system.load({0.1: 1, 0.75: 1}), 3) == 0.404
 
 
+def test_a_uniform_strategy_is_never_better_and_for_nodes_that_are_alike_to_the_system_as_good() -> None:
+    for expression in SHAPES:
+        system = QuorumSystem(expression)
+        assert system.uniform_strategy().load(0.5) >= system.load(0.5) - 1e-12
+    five = QuorumSystem(majority([A, B, C, D, E]))
+    assert math.isclose(five.uniform_strategy().load(0.3), five.load(0.3))
+    assert math.isclose(five.uniform_strategy(failures=1).load(1.0), 4 / 5)
+
+
+def test_at_capacity_the_busiest_node_does_all_that_it_can() -> None:
+    a, b, c, d, e, f = with_capacities(1000, 10_000)
+    system = QuorumSystem(reads=a * b * c + d * e * f)
+    for share in (0.0, 1.0):
+        does = system.strategy(share).throughputs(share)
+        limits = {node.name: node.read_capacity if share else node.write_capacity for node in system.nodes}
+        assert math.isclose(max(does[name] / limits[name] for name in does), 1.0, rel_tol=1e-9)
+
+
 def test_readme_of_quoracle_unequal_nodes() -> None:
     a, b, c, d, e, f = with_capacities(1000, 1000)
     system = QuorumSystem(reads=a * b * c + d * e * f)

@@ -81,13 +81,13 @@ def test_full_correlation_makes_of_all_replicas_one() -> None:
 
 
 def test_choices_are_all_pairs_with_what_the_other_models_say_of_each() -> None:
-    found = choices(3, FOUR, seconds_since_write=0.001, **WORKLOAD)
+    found = choices(3, QUICK, seconds_since_write=0.001, **WORKLOAD)
     assert [(one.read_quorum, one.write_quorum) for one in found] == list(product((1, 2, 3), repeat=2))
     for one in found:
         sizes = 3, one.read_quorum, one.write_quorum
-        assert one.stale_probability == float(stale_probability(*sizes, 0.001, FOUR))
+        assert one.stale_probability == float(stale_probability(*sizes, 0.001, QUICK))
         assert one.is_strict is (one.stale_probability == 0)
-        reads, writes = (operation_seconds_mean(k, *sizes, FOUR, single_writer=True) for k in ("read", "write"))  # type: ignore[arg-type]
+        reads, writes = (operation_seconds_mean(k, *sizes, QUICK, single_writer=True) for k in ("read", "write"))  # type: ignore[arg-type]
         assert math.isclose(one.latency_seconds, 0.9 * reads + 0.1 * writes, rel_tol=1e-4)
 
 
