@@ -25,7 +25,7 @@ from distlib.models.consistency.staleness import Legs
 from distlib.models.consistency.voting import Choice, choices, unbeaten
 from distlib.models.latency import Exponential, LogNormal
 
-__all__ = ["Panel", "choice_dials", "nines_dials", "quorum_pictures", "share_words", "time_words"]
+__all__ = ["LEGS", "Panel", "choice_dials", "nines_dials", "quorum_pictures", "share_words", "time_words"]
 
 MILLISECOND = 0.001
 LEAST_PROBABILITY = 1e-16
@@ -185,6 +185,7 @@ def nines_dials(*, identifier: str) -> Interactive:
 
 LEG = Exponential(1 * MILLISECOND)
 LEGS = Legs(LogNormal(3 * MILLISECOND, 1.0), LEG, LEG, LEG)
+"""What the table of choices is computed for: writes with a long tail, other legs of a millisecond in the mean."""
 
 
 @cache
