@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from distlib.runtimes.trace import Kind, Trace
 __all__ = [
     "answered_reads",
     "answered_reads_over_time",
+    "answered_sets",
     "down_by_cause",
     "down_by_correlation",
     "down_independently",
@@ -127,6 +129,17 @@ def answered_reads(quorums: Quorums, down: Down, *, seed: int, kind: str = "read
     endings = [effect.outcome for _, effect in run.history if isinstance(effect, Complete)]
     assert len(endings) == rounds, f"{len(endings)} operations of {rounds} have ended"
     return endings.count(Outcome.OK)
+
+
+def answered_sets(quorums: Quorums) -> tuple[int, ...]:
+    """Return how many sets of k replicas, for k = 0 … n, answer a read while the others are down; all are tried."""
+    names = sorted(quorums.names)
+    counts = []
+    for size in range(len(names) + 1):
+        up_sets = list(combinations(range(len(names)), size))
+        down = np.array([[place not in up for place in range(len(names))] for up in up_sets])
+        counts.append(answered_reads(quorums, down, seed=0))
+    return tuple(counts)
 
 
 def answered_reads_over_time(

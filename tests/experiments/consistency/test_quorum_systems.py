@@ -9,6 +9,7 @@ from distlib.estimates import Estimate
 from distlib.experiments.consistency.quorum_systems import (
     answered_reads,
     answered_reads_over_time,
+    answered_sets,
     down_by_cause,
     down_by_correlation,
     down_independently,
@@ -29,6 +30,7 @@ from distlib.models.consistency.quorum_systems import (
     response_seconds_mean,
     tree,
     unavailability,
+    up_counts,
     with_zones,
 )
 from distlib.models.consistency.staleness import Legs
@@ -50,6 +52,12 @@ def test_reads_and_writes_of_unequal_nodes_are_answered_as_often_as_the_diagram_
     ups = dict(zip("abcde", UPS, strict=True))
     seen = share([answered_reads(listed(expression), down_independently(UPS, 400, seed=s), seed=s) for s in SEEDS], 400)
     assert abs(seen.z(1 - unavailability(expression, ups))) < 3
+
+
+def test_of_all_sets_of_replicas_those_answer_that_contain_a_quorum() -> None:
+    five = nodes("abcde")
+    for expression in (majority(five), GRID.reads, GRID.writes, tree(five[0], tree(*five[1:4]), five[4])):
+        assert answered_sets(listed(expression)) == up_counts(expression)
 
 
 @pytest.mark.parametrize(("kind", "needed"), [("read", 2), ("write", 4)])
