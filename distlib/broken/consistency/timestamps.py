@@ -1,0 +1,35 @@
+"""Logical clocks with one mistake each; :mod:`distlib.protocols.consistency.timestamps` has none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from distlib.node import Table
+from distlib.protocols.consistency.timestamps import LamportClock, VectorClock
+
+__all__ = ["CountsOnlyItsOwn", "MergesWithoutTicking", "ReceivesWithoutListening"]
+
+
+@dataclass(frozen=True)
+class ReceivesWithoutListening(LamportClock):
+    """Ticks when a message comes in, and does not look at its stamp."""
+
+    def receive(self, stamp: tuple[int, str], reading_seconds: float = 0.0) -> Self:
+        return self.tick()
+
+
+@dataclass(frozen=True)
+class MergesWithoutTicking(LamportClock):
+    """Takes the larger number, and does not go beyond it: the arrival has the number of the sending."""
+
+    def receive(self, stamp: tuple[int, str], reading_seconds: float = 0.0) -> Self:
+        return replace(self, time=max(self.time + 1, stamp[0]))
+
+
+@dataclass(frozen=True)
+class CountsOnlyItsOwn(VectorClock):
+    """Takes from a message only the sender's largest entry, not what the sender had heard from others."""
+
+    def receive(self, stamp: Table[str, int], reading_seconds: float = 0.0) -> Self:
+        return super().receive(tuple(sorted(stamp, key=lambda pair: -pair[1])[:1]))
