@@ -11,7 +11,6 @@ from distlib.protocols.consistency.timestamp_ordering import (
     Message,
     Read,
     Stamp,
-    State,
     Store,
     Version,
 )
@@ -45,6 +44,3 @@ class RemembersReadersInMemory(Store):
         if not isinstance(message, Read):
             return node, effects
         return node, tuple(effect for effect in effects if not isinstance(effect, Save))
-
-    def on_start(self, saved: State | None) -> Step[Self]:
-        return self if saved is None else replace(self, state=saved), ()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
-from distlib.node import Table
-from distlib.protocols.consistency.timestamps import LamportClock, VectorClock
+from distlib.node import Step, Table
+from distlib.protocols.consistency.timestamps import LamportClock, Process, VectorClock
 
-__all__ = ["CountsOnlyItsOwn", "MergesWithoutTicking", "ReceivesWithoutListening"]
+__all__ = ["CountsOnlyItsOwn", "ForgetsItsClock", "MergesWithoutTicking", "ReceivesWithoutListening"]
 
 
 @dataclass(frozen=True)
@@ -33,3 +33,11 @@ class CountsOnlyItsOwn(VectorClock):
 
     def receive(self, stamp: Table[str, int], reading_seconds: float = 0.0) -> Self:
         return super().receive(tuple(sorted(stamp, key=lambda pair: -pair[1])[:1]))
+
+
+@dataclass(frozen=True)
+class ForgetsItsClock(Process):
+    """Starts its clock at 0 again after a crash. (The causal history it keeps: that is what the clock is held to.)"""
+
+    def on_start(self, saved: tuple[Any, ...] | None) -> Step[Self]:
+        return super().on_start(None if saved is None else (*self.clocks[:-1], saved[-1]))

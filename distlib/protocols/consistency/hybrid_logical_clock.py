@@ -33,7 +33,7 @@ from typing import Any, Protocol, Self, TypeAlias
 
 from distlib.node import World
 
-__all__ = ["HybridClock", "Stamp", "lead_ticks", "never_behind_its_reading", "within_readings"]
+__all__ = ["HybridClock", "Stamp", "counter_within", "lead_ticks", "never_above", "never_behind_its_reading"]
 
 Stamp: TypeAlias = tuple[int, int]
 """(l, c): the logical time in ticks, and the counter."""
@@ -112,13 +112,22 @@ def never_behind_its_reading(world: World) -> bool:
     return all(lead >= 0 for lead in lead_ticks(world))
 
 
-def within_readings(largest_reading: int, nodes: int, ticks: int) -> Any:
-    """Return an invariant: no l is above the largest reading, and no counter above `nodes` times (`ticks` + 1)."""
+def never_above(largest_reading: int) -> Any:
+    """Return an invariant: no hybrid clock is above the largest reading that there was, in ticks."""
 
-    def within(world: World) -> bool:
-        return all(clock.time <= largest_reading and clock.counter <= nodes * (ticks + 1) for clock in _clocks(world))
+    def never_above(world: World) -> bool:
+        return all(clock.time <= largest_reading for clock in _clocks(world))
 
-    return within
+    return never_above
+
+
+def counter_within(bound: int) -> Any:
+    """Return an invariant: no counter is above a bound."""
+
+    def counter_within(world: World) -> bool:
+        return all(clock.counter <= bound for clock in _clocks(world))
+
+    return counter_within
 
 
 def _clocks(world: World) -> list[HybridClock]:

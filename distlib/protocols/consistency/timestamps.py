@@ -268,9 +268,10 @@ class Process(Node[Message, tuple[Any, ...]]):
 # They ask for processes whose last clock is a CausalHistory, which is what the others are held against.
 
 
-def stamps_of(world: World) -> list[tuple[str, Stamps]]:
-    """Return all events so far: the node, and what its clocks say."""
-    return [(name, stamps) for name, node in world.nodes.items() if isinstance(node, Process) for stamps in node.log]
+def stamps_of(world: World) -> list[Stamps]:
+    """Return what the clocks say of all events that are known: those noted, and sendings whose message is on its way."""
+    noted = [stamps for node in world.nodes.values() if isinstance(node, Process) for stamps in node.log]
+    return [*noted, *(message.stamps for _, _, message in world.in_flight if isinstance(message, Tell))]
 
 
 def clock_condition(world: World, place: int = 0) -> bool:
@@ -278,8 +279,8 @@ def clock_condition(world: World, place: int = 0) -> bool:
     events = stamps_of(world)
     return all(
         _smaller(first[place], second[place])
-        for _, first in events
-        for _, second in events
+        for first in events
+        for second in events
         if first[-1] < second[-1]  # type: ignore[operator]  # a proper subset: it happened before
     )
 
@@ -289,8 +290,8 @@ def converse_holds(world: World, place: int = 0) -> bool:
     events = stamps_of(world)
     return all(
         first[-1] < second[-1]  # type: ignore[operator]
-        for _, first in events
-        for _, second in events
+        for first in events
+        for second in events
         if _smaller(first[place], second[place])
     )
 
