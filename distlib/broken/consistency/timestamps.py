@@ -37,7 +37,7 @@ class CountsOnlyItsOwn(VectorClock):
 
 @dataclass(frozen=True)
 class ForgetsItsClock(Process):
-    """Starts its clock at 0 again after a crash. (The causal history it keeps: that is what the clock is held to.)"""
+    """Starts its clock at 0 again after a crash, but for the causal history, which the clock is held to."""
 
     def on_start(self, saved: tuple[Any, ...] | None) -> Step[Self]:
         return super().on_start(None if saved is None else (*self.clocks[:-1], saved[-1]))

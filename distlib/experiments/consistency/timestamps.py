@@ -80,7 +80,8 @@ def stamp_trace(
     {0: (1, 'a'), 1: (2, 'b')}
     """
     clocks = {name: clock(name) for name in trace.names}
-    known, stamps = dict(hardware or {}), {}
+    known = dict(hardware or {})
+    stamps: dict[int, Any] = {}
     for event in trace.of(*kinds):
         own = known.get(event.node, Hardware())
         reading = (1 + own.drift) * event.time_seconds + own.skew_seconds

@@ -98,9 +98,10 @@ class PutDone:
 
 @dataclass(frozen=True)
 class Get:
-    """Client to replica: tell me what you have."""
+    """Client to replica: tell me what you have, and a context that covers that and this one."""
 
     number: int
+    context: Any = None
 
     def __str__(self) -> str:
         return "get"
@@ -212,9 +213,9 @@ class LastWriterWins(Node[Message, Any]):
             case Put() | Share():
                 return self, (ReadClock((source, message)),)
             case Get():
-                values = () if self.version is None else (self.version[1],)
-                context = None if self.version is None else self.version[0][0]
-                return self, (Send(source, Got(message.number, values, context)),)
+                known = () if self.version is None else (self.version[0][0],)
+                seen = () if message.context is None else (message.context,)
+                return self, (Send(source, Got(message.number, self.values, max((*known, *seen), default=None))),)
             case PutDone() | Got():
                 return self, ()
             case _:
@@ -290,7 +291,8 @@ class KeepsSiblings(Node[Message, Any]):
                 node = self.putting(message.value, message.context or ())
                 return node, (node.save(), Send(source, PutDone(message.number, node.covered(message))), *node.share())
             case Get():
-                return self, (Send(source, Got(message.number, self.values, self.seen)),)
+                seen = _union(self.seen, message.context or ())
+                return self, (Send(source, Got(message.number, self.values, seen)),)
             case Share():
                 node = self.merging(*message.state)
                 return node, (node.save(),) if node != self else ()
@@ -402,11 +404,11 @@ class Client(Node[Message, None]):
     def on_timer(self, name: str) -> Step[Self]:
         task = self.tasks[self.number]
         node = replace(self, number=self.number + 1, open=True)
+        context: Hashable = self.context if self.tells else None
         if task.value is None:
-            return node, (Invoke(("read",)), Send(task.replica, Get(node.number)))
+            return node, (Invoke(("read",)), Send(task.replica, Get(node.number, context)))
         seen = self.visible if self.tells else ()
         node = replace(node, written=(*self.written, (task.value, seen, False)))
-        context: Hashable = self.context if self.tells else None
         return node, (Invoke(("write", task.value)), Send(task.replica, Put(node.number, task.value, context)))
 
     def on_message(self, source: str, message: Message) -> Step[Self]:

@@ -269,7 +269,7 @@ class Process(Node[Message, tuple[Any, ...]]):
 
 
 def stamps_of(world: World) -> list[Stamps]:
-    """Return what the clocks say of all events that are known: those noted, and sendings whose message is on its way."""
+    """Return what the clocks say of the events that are known: those noted, and sendings that are on their way."""
     noted = [stamps for node in world.nodes.values() if isinstance(node, Process) for stamps in node.log]
     return [*noted, *(message.stamps for _, _, message in world.in_flight if isinstance(message, Tell))]
 
