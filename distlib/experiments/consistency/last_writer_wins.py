@@ -90,6 +90,7 @@ def two_writes(
     reads_first: bool = False,
     tells: bool = True,
     share_seconds: float = 0.05,
+    record: bool = False,
 ) -> Run:
     """Simulate one client that writes 1 at `east`, and then 2 at `west`.
 
@@ -110,6 +111,8 @@ def two_writes(
         Whether it hands on with a write what it has seen.
     share_seconds
         How long what replicas tell each other is on its way.
+    record
+        Whether to keep a trace.
     """
     if (gap_seconds is None) == (gap is None):
         raise ValueError("one of `gap_seconds` and `gap` must be given, and not both")
@@ -124,7 +127,7 @@ def two_writes(
     links = {("east", "west"): share, ("west", "east"): share}
     if gap is not None:
         links["client", "west"] = Link(gap)
-    return simulate(nodes, seed=seed, network=Network(leg, links), clocks=clocks or {})
+    return simulate(nodes, seed=seed, network=Network(leg, links), clocks=clocks or {}, record=record)
 
 
 def skewed(deviation_seconds: float, seed: int, names: tuple[str, ...] = ("east", "west")) -> dict[str, Clock]:
@@ -144,7 +147,7 @@ def judge(run: Run) -> Verdict:
     ends: dict[Any, Any] = {
         name: node.values for name, node in run.nodes.items() if isinstance(node, LastWriterWins | KeepsSiblings)
     }
-    history = History.from_trace(run.trace)
+    history = History.from_events(run.history)
     if any(isinstance(node, KeepsSiblings) for node in run.nodes.values()):
         # Kept side by side, the values are a collection.
         added = (replace(one, operation=("add", one.asked[1])) for one in history if one.asked[0] == "write")

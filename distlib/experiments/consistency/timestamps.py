@@ -115,9 +115,9 @@ def _all_clocks(name: str) -> tuple[Clock, ...]:
 
 
 def small(
-    make: Callable[[str], Clock] = LamportClock, *, reads_clock: bool = False, forwards: bool = True
+    make: Callable[[str], Clock] = LamportClock, *, reads_clock: bool = False, process_class: type[Process] = Process
 ) -> dict[str, Node[Any, Any]]:
-    """Return three processes to explore: `a` tells `b` and `c`, `b` tells `c`, and each does one thing on its own.
+    """Return three processes to explore: `a` tells `b`, `b` tells `c`, `c` tells `a`; two do a thing of their own.
 
     Parameters
     ----------
@@ -125,12 +125,12 @@ def small(
         The clock that is to be held against the causal history.
     reads_clock
         Whether it wants readings.
-    forwards
-        Whether `c` tells `a` in the end.
+    process_class
+        The processes' class, to put a broken one in.
     """
-    errands = {"a": [("b",), ()], "b": [(), ("c",)], "c": [("a",)] if forwards else [()]}
+    errands = {"a": [("b",), ()], "b": [(), ("c",)], "c": [("a",)]}
     return {
-        name: Process(
+        name: process_class(
             (make(name), CausalHistory(name)), tuple(Errand((1, 1), targets) for targets in mine), reads_clock
         )
         for name, mine in errands.items()

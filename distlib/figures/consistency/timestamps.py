@@ -1,7 +1,7 @@
 """A trace with its clocks, and the interactive figures of the chapter on timestamps.
 
-A space-time diagram orders events by time. Here time is left out: each event has a place of its own, in the order of the
-trace, so that there is room for what a clock says of it.
+A space-time diagram orders events by time. Here time is left out: each event has a place of its own, in the order of
+the trace, so that there is room for what a clock says of it.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _places(trace: Trace, direction: Direction, length: float) -> Timeline:
 def _write(canvas: Canvas, centre: svg.Point, words: str) -> None:
     """Put a dot on an event, and ask for a place for its stamp."""
     x, y = centre
-    canvas.front.append(svg.circle(centre, 3.5, "ds-solid"))
+    canvas.front.append(svg.circle(centre, 3.5, "ds-fill"))
     canvas.boxes.append(around(centre, 4))
     half = text_width(words, 12) / 2
     if canvas.direction == "right":
