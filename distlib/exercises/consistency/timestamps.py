@@ -49,7 +49,7 @@ pairs = Exercise(
     "Which of the events are concurrent?",
     _check_pairs,
     right=({("e", "g"), ("g", "f"), ("g", "i")}, [("g", "e"), ("f", "g"), ("i", "g")]),
-    wrong=(({("e", "f")}, "e and f are ordered"), ({("e", "g")}, "There are more"), (3, "cannot be checked")),
+    wrong=(({("e", "f")}, "e and f are ordered"), ({("e", "g")}, "There are more"), (3, "is a set of pairs")),
 )
 
 

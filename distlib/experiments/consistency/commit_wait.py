@@ -197,7 +197,6 @@ def run_with(
     seed: int,
     writers: int = 1,
     writes: int = 1,
-    overlaps: bool = True,
     leader_class: type[Leader] = Leader,
     clocks: Mapping[str, Clock] | None = None,
     faults: tuple[Fault, ...] = (),
@@ -207,7 +206,7 @@ def run_with(
     All other legs take no time.
     """
     nodes: dict[str, Node[Any, Any]] = {
-        "x": leader_class(epsilon_seconds, ("replica",), overlaps),
+        "x": leader_class(epsilon_seconds, ("replica",)),
         "replica": Replica(),
     }
     for number in range(writers):
@@ -217,12 +216,10 @@ def run_with(
     return simulate(nodes, seed=seed, network=network, clocks=clocks or {}, faults=faults)
 
 
-def commit_latency(
-    epsilon_seconds: float, replication: Law, *, seed: int, overlaps: bool = True, clock: Clock | None = None
-) -> float:
+def commit_latency(epsilon_seconds: float, replication: Law, *, seed: int, clock: Clock | None = None) -> float:
     """Return how long a write takes, from its arrival at the leader until the client is told, in seconds."""
     clocks = {} if clock is None else {"x": clock}
-    run = run_with(epsilon_seconds, replication, seed=seed, overlaps=overlaps, clocks=clocks)
+    run = run_with(epsilon_seconds, replication, seed=seed, clocks=clocks)
     (invoked,), (completed,) = run.trace.of(Kind.INVOKE), run.trace.of(Kind.COMPLETE)
     return completed.time_seconds - invoked.time_seconds
 

@@ -130,6 +130,7 @@ def draw_stamped(
     margin = 28.0 + max(map(text_width, shown)) if direction == "right" else 24.0
     canvas = Canvas(trace, shown, _places(trace, direction, width - margin - 12), direction, margin, width, frozenset(),
                     label or _nothing)  # fmt: skip
+    canvas.draw_axis()
     draw_lanes(canvas)
     draw_messages(canvas)
     for number, words in stamps.items():
@@ -138,7 +139,7 @@ def draw_stamped(
             _write(canvas, canvas.point(canvas.timeline.at(event), canvas.lanes[event.node]), words)
     for number in sorted(highlight):
         centre = canvas.point(canvas.timeline.at(trace[number]), canvas.lanes[trace[number].node])
-        canvas.front.append(svg.circle(centre, 9, "ds-line ds-accent"))
+        canvas.front.append(svg.circle(centre, 8, "ds-line ds-accent"))
     return canvas.finish()
 
 
@@ -161,8 +162,8 @@ def _write(canvas: Canvas, centre: svg.Point, words: str) -> None:
     canvas.boxes.append(around(centre, 4))
     half = text_width(words, 12) / 2
     if canvas.direction == "right":
-        spots = [(0, -14, 0.0), (0, 15, 0.5), (half, -14, 2.0), (-half, -14, 2.0), (half, 15, 2.5), (-half, 15, 2.5)]
-        spots += [(0, -26, 4.0), (0, 27, 4.0)]
+        spots = [(0, -17, 0.0), (0, 18, 0.5), (half, -17, 2.0), (-half, -17, 2.0), (half, 18, 2.5), (-half, 18, 2.5)]
+        spots += [(0, -29, 4.0), (0, 30, 4.0)]
     else:
         spots = [(half + 9, 0, 0.0), (-half - 9, 0, 0.5), (half + 9, -8, 2.0), (-half - 9, -8, 2.0)]
     places = [Place(x + right, y + down, cost) for right, down, cost in spots]

@@ -8,6 +8,9 @@ longer of the two. For L exponential with the mean m,
 
 .. math:: \mathbb E[\max(2\varepsilon, L)] = 2\varepsilon + m\, e^{-2\varepsilon/m}.
 
+It is the larger of the two and never their sum, however late somebody begins to look at the clock: what is waited for
+is a moment, and the moment is fixed when the stamp is chosen.
+
 Between two synchronisations the uncertainty grows with the drift, so that over time it looks like the teeth of a saw,
 and at a random moment it is uniform between its ends.
 
@@ -33,8 +36,8 @@ def _require(epsilon_seconds: float, replication_mean_seconds: float) -> None:
         raise ValueError(f"`replication_mean_seconds` must be finite and above 0, got {replication_mean_seconds!r}")
 
 
-def commit_latency_mean(epsilon_seconds: float, replication_mean_seconds: float, *, overlaps: bool = True) -> float:
-    r"""Return the mean time from the choice of a stamp until the write is done.
+def commit_latency_mean(epsilon_seconds: float, replication_mean_seconds: float) -> float:
+    r"""Return the mean time from the choice of a stamp until the write is done: :math:`2ε + m e^{-2ε/m}`.
 
     Parameters
     ----------
@@ -42,8 +45,6 @@ def commit_latency_mean(epsilon_seconds: float, replication_mean_seconds: float,
         ε, at least 0.
     replication_mean_seconds
         m, the mean of the exponential time that replication takes; above 0.
-    overlaps
-        Whether the wait runs beside the replication: :math:`2ε + m e^{-2ε/m}`; or after it: 2 ε + m.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def commit_latency_mean(epsilon_seconds: float, replication_mean_seconds: float,
     """
     _require(epsilon_seconds, replication_mean_seconds)
     wait, m = 2 * epsilon_seconds, replication_mean_seconds
-    return wait + m * math.exp(-wait / m) if overlaps else wait + m
+    return wait + m * math.exp(-wait / m)
 
 
 def extra_wait_mean(epsilon_seconds: float, replication_mean_seconds: float) -> float:

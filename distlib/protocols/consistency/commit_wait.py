@@ -14,7 +14,7 @@ A clock here answers with an interval: true time is at most `epsilon_seconds` fr
 4. only then shows the write to readers, and tells the client.
 
 So the stamp lies between the arrival of the request and the answer, in true time, whatever the clocks show. A write
-that begins after another was answered has the larger stamp: *external consistency*. Steps 2 and 3 overlap.
+that begins after another was answered has the larger stamp: *external consistency*. Steps 2 and 3 run side by side.
 
 A :class:`Client` reads several keys at one stamp, the latest that it may be now by its own clock. A leader that has a
 write under way with a stamp up to that answers when the write is done; and it promises to choose no such stamp later.
@@ -138,18 +138,15 @@ class Leader(Node[Message, Saved]):
         True time is at most so far from a reading.
     replicas
         Whom it has copy its writes; all of them must have answered.
-    overlaps
-        Whether it waits for its stamp to pass while it waits for the replicas, and not only after.
     step_seconds
         How fine stamps are.
     """
 
     epsilon_seconds: float
     replicas: tuple[str, ...] = ()
-    overlaps: bool = True
     step_seconds: float = 1e-9
     versions: tuple[Version, ...] = ()
-    promised: float = 0.0
+    promised: float = float("-inf")
     """The largest stamp chosen, or promised to a reader."""
     version: Version | None = None
     """The write under way."""
@@ -199,7 +196,7 @@ class Leader(Node[Message, Saved]):
         version = (stamp, write.value)
         node = replace(self, version=version, client=(source, write.number), promised=stamp, has_passed=False)
         node = replace(node, missing=frozenset(self.replicas))
-        node, effects = node.wait(reading_seconds) if node.may_wait else (node, ())
+        node, effects = node.wait(reading_seconds)
         return node, (node.save(), *self.copies(version), *effects)
 
     def choose(self, reading_seconds: float) -> float:
@@ -209,11 +206,6 @@ class Leader(Node[Message, Saved]):
     def remaining_seconds(self, stamp: float, reading_seconds: float) -> float:
         """Return how long until even the earliest that it may be is above a stamp; below 0: it is."""
         return stamp - (reading_seconds - self.epsilon_seconds)
-
-    @property
-    def may_wait(self) -> bool:
-        """Whether the wait for the stamp may begin."""
-        return self.overlaps or not self.missing
 
     def copies(self, version: Version) -> Effects:
         """Return the messages to the replicas."""
@@ -234,13 +226,10 @@ class Leader(Node[Message, Saved]):
         return self, (SetTimer("wait", (seconds, seconds)),)
 
     def on_replicated(self, source: str, message: Replicated) -> Step[Self]:
-        """Note that a replica has the write; begin to wait if that comes after."""
+        """Note that a replica has the write."""
         if self.version is None or message.stamp != self.version[0] or source not in self.missing:
             return self, ()
-        node = replace(self, missing=self.missing - {source})
-        if node.missing:
-            return node, ()
-        return node.finish() if self.overlaps else (node, (ReadClock("passed"),))
+        return replace(self, missing=self.missing - {source}).finish()
 
     def finish(self) -> Step[Self]:
         """Show the write and tell of it, if it is replicated and has passed; then take the next."""
