@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from distlib.checkers.history import History
 from distlib.checkers.serializability import Verdict, check_serializability, read_transactions
-from distlib.models.latency import Constant, Law
+from distlib.models.latency import Constant, Exponential, Law
 from distlib.node import Complete, Effect, Effects, Invoke, Node, ReadClock, SetTimer, Step, World
 from distlib.protocols.consistency.commit_wait import Client, Leader, Replica, Task
 from distlib.runtimes.exploration import Exploration, explore
@@ -32,6 +32,7 @@ __all__ = [
     "judge",
     "keeps_order",
     "one_write",
+    "restless",
     "run_with",
     "state_label",
     "strictly_serializable",
@@ -214,6 +215,22 @@ def run_with(
         nodes[f"writer {number}"] = Client(tasks)
     network = Network(Link(Constant(0.0)), {("x", "replica"): Link(replication)})
     return simulate(nodes, seed=seed, network=network, clocks=clocks or {}, faults=faults)
+
+
+def restless(leader_class: type[Leader] = Leader, *, seed: int, epsilon_seconds: float = 0.004) -> Run:
+    """Simulate two leaders at the ends of their bound, a client that writes both in turn, and two that read both."""
+    writes = tuple(Task(("x" if turn % 2 else "y",), turn + 1, (0.0, 0.001)) for turn in range(12))
+    reads = tuple(Task(("x", "y"), None, (0.0, 0.004)) for _ in range(12))
+    nodes: dict[str, Node[Any, Any]] = {
+        "x": leader_class(epsilon_seconds),
+        "y": leader_class(epsilon_seconds),
+        "writer": Client(writes),
+        "early": Client(reads, epsilon_seconds),
+        "late": Client(reads, epsilon_seconds),
+    }
+    ahead, behind = Clock(epsilon_seconds), Clock(-epsilon_seconds)
+    clocks = {"x": ahead, "y": behind, "early": ahead, "late": behind}
+    return simulate(nodes, seed=seed, network=Network(Link(Exponential(0.0005))), clocks=clocks)
 
 
 def commit_latency(epsilon_seconds: float, replication: Law, *, seed: int, clock: Clock | None = None) -> float:

@@ -13,6 +13,7 @@ from distlib.experiments.consistency.commit_wait import (
     judge,
     keeps_order,
     one_write,
+    restless,
     run_with,
     state_label,
     strictly_serializable,
@@ -33,9 +34,8 @@ from distlib.protocols.consistency.commit_wait import (
     Written,
 )
 from distlib.runtimes.exploration import explore
-from distlib.runtimes.faults import Clock, Crash, Link, Network
+from distlib.runtimes.faults import Clock, Crash
 from distlib.runtimes.network import Cluster
-from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Kind
 
 
@@ -139,29 +139,13 @@ def test_a_write_that_was_acknowledged_survives_a_crash_of_the_leader() -> None:
     assert acknowledged
 
 
-def chaotic(leader_class: type[Leader], seed: int) -> Run:
-    """Run two leaders at the ends of their bound, a client that writes both in turn, and two that read."""
-    epsilon = 0.004
-    writes = tuple(Task(("x" if turn % 2 else "y",), turn + 1, (0.0, 0.001)) for turn in range(12))
-    reads = tuple(Task(("x", "y"), None, (0.0, 0.004)) for _ in range(12))
-    nodes = {
-        "x": leader_class(epsilon),
-        "y": leader_class(epsilon),
-        "writer": Client(writes),
-        "r1": Client(reads, epsilon),
-        "r2": Client(reads, epsilon),
-    }
-    clocks = {"x": Clock(epsilon), "y": Clock(-epsilon), "r1": Clock(epsilon), "r2": Clock(-epsilon)}
-    return simulate(nodes, seed=seed, network=Network(Link(Exponential(0.0005))), clocks=clocks)
-
-
 def test_clients_see_one_order_in_real_time_with_clocks_at_the_ends_of_their_bound() -> None:
-    assert all(judge(chaotic(Leader, seed).trace).holds("strict-serializable") for seed in range(10))
+    assert all(judge(restless(seed=seed).trace).holds("strict-serializable") for seed in range(10))
 
 
 @pytest.mark.parametrize("leader_class", [WaitsForNothing, WaitsForItsReading])
 def test_a_shortcut_shows_in_some_runs(leader_class: type[Leader]) -> None:
-    assert not all(judge(chaotic(leader_class, seed).trace).holds("strict-serializable") for seed in range(10))
+    assert not all(judge(restless(leader_class, seed=seed).trace).holds("strict-serializable") for seed in range(10))
 
 
 def test_it_runs_over_sockets() -> None:
