@@ -19,6 +19,7 @@ from distlib.node import Complete, Effect, Effects, Invoke, Node, ReadClock, Set
 from distlib.protocols.consistency.commit_wait import Client, Leader, Replica, Task
 from distlib.runtimes.exploration import Exploration, explore
 from distlib.runtimes.faults import Clock, Fault, Link, Network
+from distlib.runtimes.network import Cluster
 from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Kind, Trace
 
@@ -31,6 +32,7 @@ __all__ = [
     "inside",
     "judge",
     "keeps_order",
+    "measure_waits",
     "one_write",
     "restless",
     "run_with",
@@ -116,8 +118,8 @@ def one_write(leader_class: type[Leader] = Leader) -> dict[str, Node[Any, Any]]:
     """Return an instance to explore: a leader, a client that writes, and one that reads."""
     return {
         "writer": Client((Task(("x",), 1),)),
-        "x": Ticking(leader_class(EPSILON, step_seconds=1.0), 0.0),
         "reader": Ticking(Client((Task(("x",)),), EPSILON), -1.0),
+        "x": Ticking(leader_class(EPSILON, step_seconds=1.0), 0.0),
     }
 
 
@@ -129,9 +131,9 @@ def two_keys(leader_class: type[Leader] = Leader) -> dict[str, Node[Any, Any]]:
     leader = leader_class(EPSILON, step_seconds=1.0)
     return {
         "writer": Client((Task(("x",), 1), Task(("y",), 2))),
+        "reader": Ticking(Client((Task(("x", "y")),), EPSILON), -1.0),
         "x": Ticking(leader, 1.0),
         "y": Ticking(leader, 0.0),
-        "reader": Ticking(Client((Task(("x", "y")),), EPSILON), -1.0),
     }
 
 
@@ -219,6 +221,31 @@ def run_with(
 
 def restless(leader_class: type[Leader] = Leader, *, seed: int, epsilon_seconds: float = 0.004) -> Run:
     """Simulate two leaders at the ends of their bound, a client that writes both in turn, and two that read both."""
+    nodes, clocks = _restless(leader_class, epsilon_seconds)
+    return simulate(nodes, seed=seed, network=Network(Link(Exponential(0.0005))), clocks=clocks)
+
+
+def measure_waits(epsilon_seconds: float = 0.004) -> tuple[bool, bool]:
+    """Do the same over real sockets, and return two verdicts.
+
+    Returns
+    -------
+    tuple
+        Whether the clients saw one order in real time, and whether each write took at least twice the uncertainty.
+    """
+    nodes, clocks = _restless(Leader, epsilon_seconds)
+    total = sum(len(node.tasks) for node in nodes.values() if isinstance(node, Client))
+    with Cluster(nodes, clocks=clocks, saved=tuple) as cluster:
+        trace = cluster.wait_until(lambda trace: len(trace.of(Kind.COMPLETE)) == total, 30)
+    took = [
+        event.time_seconds - trace[event.cause].time_seconds
+        for event in trace.of(Kind.COMPLETE, node="writer")
+        if event.cause is not None
+    ]
+    return judge(trace).holds("strict-serializable"), min(took) >= 2 * epsilon_seconds
+
+
+def _restless(leader_class: type[Leader], epsilon_seconds: float) -> tuple[dict[str, Node[Any, Any]], dict[str, Clock]]:
     writes = tuple(Task(("x" if turn % 2 else "y",), turn + 1, (0.0, 0.001)) for turn in range(12))
     reads = tuple(Task(("x", "y"), None, (0.0, 0.004)) for _ in range(12))
     nodes: dict[str, Node[Any, Any]] = {
@@ -229,8 +256,7 @@ def restless(leader_class: type[Leader] = Leader, *, seed: int, epsilon_seconds:
         "late": Client(reads, epsilon_seconds),
     }
     ahead, behind = Clock(epsilon_seconds), Clock(-epsilon_seconds)
-    clocks = {"x": ahead, "y": behind, "early": ahead, "late": behind}
-    return simulate(nodes, seed=seed, network=Network(Link(Exponential(0.0005))), clocks=clocks)
+    return nodes, {"x": ahead, "y": behind, "early": ahead, "late": behind}
 
 
 def commit_latency(epsilon_seconds: float, replication: Law, *, seed: int, clock: Clock | None = None) -> float:

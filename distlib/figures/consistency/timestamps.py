@@ -228,8 +228,7 @@ def epsilon_dial(*, identifier: str) -> Interactive:
         identifier=identifier,
         alt="The mean time of a write with commit wait lies above that of replication alone, the more so the larger "
         "the uncertainty is.",
-        caption="The wait runs beside the replication. Where replication takes longer than 2ε anyway, it costs "
-        "almost nothing.",
+        caption="The wait runs beside the replication. The longer replication takes, the less is left to wait for.",
     )
 
 

@@ -104,7 +104,8 @@ class VectorClock:
         return self.counts
 
     def tick(self, reading_seconds: float = 0.0) -> Self:
-        return replace(self, counts=with_entry(self.counts, self.name, (entry(self.counts, self.name) or 0) + 1))
+        own = entry(self.counts, self.name) or 0
+        return replace(self, counts=with_entry(self.counts, self.name, own + 1))
 
     def receive(self, stamp: Table[str, int], reading_seconds: float = 0.0) -> Self:
         merged = self.counts
@@ -256,9 +257,8 @@ class Process(Node[Message, tuple[Any, ...]]):
         if told is None:
             clocks = tuple(clock.tick(reading_seconds) for clock in self.clocks)
         else:
-            clocks = tuple(
-                clock.receive(stamp, reading_seconds) for clock, stamp in zip(self.clocks, told, strict=True)
-            )
+            pairs = zip(self.clocks, told, strict=True)
+            clocks = tuple(clock.receive(stamp, reading_seconds) for clock, stamp in pairs)
         stamps = tuple(clock.stamp for clock in clocks)
         node = replace(self, clocks=clocks, log=(*self.log, stamps))
         return node, (Save(clocks), *(Send(target, Tell(stamps)) for target in targets))
