@@ -128,7 +128,7 @@ def small(
     process_class
         The processes' class, to put a broken one in.
     """
-    errands = {"a": [("b",), ()], "b": [(), ("c",)], "c": [("a",)]}
+    errands: dict[str, list[tuple[str, ...]]] = {"a": [("b",), ()], "b": [(), ("c",)], "c": [("a",)]}
     return {
         name: process_class(
             (make(name), CausalHistory(name)), tuple(Errand((1, 1), targets) for targets in mine), reads_clock
