@@ -219,10 +219,13 @@ def run_with(
     return simulate(nodes, seed=seed, network=network, clocks=clocks or {}, faults=faults)
 
 
-def restless(leader_class: type[Leader] = Leader, *, seed: int, epsilon_seconds: float = 0.004) -> Run:
+def restless(
+    leader_class: type[Leader] = Leader, *, seed: int, epsilon_seconds: float = 0.004, faults: tuple[Fault, ...] = ()
+) -> Run:
     """Simulate two leaders at the ends of their bound, a client that writes both in turn, and two that read both."""
     nodes, clocks = _restless(leader_class, epsilon_seconds)
-    return simulate(nodes, seed=seed, network=Network(Link(Exponential(0.0005))), clocks=clocks)
+    network = Network(Link(Exponential(0.0005)))
+    return simulate(nodes, seed=seed, network=network, clocks=clocks, faults=faults)
 
 
 def measure_waits(epsilon_seconds: float = 0.004) -> tuple[bool, bool]:

@@ -34,7 +34,7 @@ from distlib.protocols.consistency.commit_wait import (
     Written,
 )
 from distlib.runtimes.exploration import explore
-from distlib.runtimes.faults import Clock, Crash
+from distlib.runtimes.faults import Clock, Crash, CrashAfterEffect
 from distlib.runtimes.network import Cluster
 from distlib.runtimes.trace import Kind
 
@@ -141,6 +141,15 @@ def test_a_write_that_was_acknowledged_survives_a_crash_of_the_leader() -> None:
 
 def test_clients_see_one_order_in_real_time_with_clocks_at_the_ends_of_their_bound() -> None:
     assert all(judge(restless(seed=seed).trace).holds("strict-serializable") for seed in range(10))
+
+
+@pytest.mark.parametrize("leader", ["x", "y"])
+def test_clients_see_one_order_in_real_time_wherever_a_leader_crashes(leader: str) -> None:
+    for point in range(1, 25):
+        crash = (CrashAfterEffect(leader, point, restart_after_seconds=0.002),)
+        run = restless(seed=point, faults=crash)
+        assert run.counts.crashes == 1
+        assert judge(run.trace).holds("strict-serializable"), point
 
 
 @pytest.mark.parametrize("leader_class", [WaitsForNothing, WaitsForItsReading])
