@@ -8,7 +8,6 @@ are any. A message that stays on its machine takes no time and is not counted.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,12 +45,12 @@ __all__ = [
     "ending",
     "run_with",
     "small",
+    "split",
     "state_label",
     "with_acceptors_down",
 ]
 
 Nodes = Mapping[str, Node[Any, Any]]
-FOREVER = (3600.0, 3600.0)
 
 
 def banks(
@@ -360,9 +359,19 @@ def _ending(run: Run) -> tuple[str, str]:
     return words, "wait" if "waiting" in found else "good"
 
 
-def patient(nodes: Nodes) -> dict[str, Node[Any, Any]]:
-    """Return `nodes` with resource managers and leaders that never ask: for runs that measure latency alone."""
-    return {
-        name: replace(node, patience_seconds=FOREVER) if isinstance(node, ResourceManager | Leader) else node
-        for name, node in nodes.items()
-    }
+def split(timing: CommitTiming, *, seed: int, latest_seconds: float) -> Run:
+    """Simulate a co-located commit in which machine 1 dies at a random moment and the network of the rest splits.
+
+    Each other machine falls on either side as by the toss of a coin, for good.
+    """
+    nodes = banks(timing.participant_count)
+    generator = np.random.default_rng([seed, 2006])
+    moment = float(generator.uniform(0, latest_seconds))
+    sides: list[set[str]] = [set(), set()]
+    numbers = sorted({machine(name) for name in nodes} - {"1"})
+    for number, which in zip(numbers, generator.integers(0, 2, len(numbers)).tolist(), strict=True):
+        sides[which] |= {name for name in nodes if machine(name) == number}
+    faults: list[Fault] = [Crash(name, moment) for name in nodes if machine(name) == "1"]
+    if all(sides):
+        faults.append(Partition(moment, groups=tuple(sides)))
+    return run_with(timing, nodes, seed=seed, faults=faults, co_located=True, until_seconds=1.5, record=False)

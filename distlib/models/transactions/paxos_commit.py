@@ -58,7 +58,7 @@ Floats = NDArray[np.float64]
 
 MOST_FAULTS = 2
 """Each fault more is one more dimension of the quadrature."""
-_PANELS = {0: 12, 1: 12, 2: 5}
+_PANELS = {0: 12, 1: 8, 2: 5}
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _SCORE = 7.5
 
@@ -157,7 +157,7 @@ def _area(survival: Callable[[float], float], scale: float) -> float:
     """Return the integral of a survival function: on fine panels up to where it falls, then on ever wider ones."""
     if scale == 0:
         return 0.0
-    total, start, width = 0.0, 0.0, scale / 12
+    total, start, width = 0.0, 0.0, scale / 6
     while True:
         at = start + width * (_NODES + 1) / 2
         part = float(sum(w * survival(float(s)) for s, w in zip(at, _WEIGHTS, strict=True))) * width / 2

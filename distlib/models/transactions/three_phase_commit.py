@@ -199,9 +199,7 @@ def lock_hold_seconds_mean(timing: CommitTiming, decision: Law | None = None) ->
     From the request's arrival until the outcome is on disk. The request's leg is over when it begins, and the
     decision's comes on top; `decision` gives the latter's law if it differs.
     """
-    return (
-        decision_seconds_mean(timing, decision) - float(timing.request.mean()) + timing.participant_force_seconds
-    )
+    return decision_seconds_mean(timing, decision) - float(timing.request.mean()) + timing.participant_force_seconds
 
 
 # ------------------------------------------------------------------------------------------------------------- costs

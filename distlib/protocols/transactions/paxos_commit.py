@@ -460,7 +460,9 @@ class Leader(Node[LeaderMessage, int]):
 
     def learn(self, commit: bool) -> Step[Self]:
         """Note the outcome, in memory."""
-        return replace(self, commit=commit, heard=frozenset(), promises=(), is_querying=False), (CancelTimer("outcome"),)
+        return replace(self, commit=commit, heard=frozenset(), promises=(), is_querying=False), (
+            CancelTimer("outcome"),
+        )
 
     def on_timer(self, name: str) -> Step[Self]:
         return self.lead()
