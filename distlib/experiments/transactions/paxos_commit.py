@@ -344,7 +344,7 @@ def _together(machines: Mapping[str, set[str]], numbers: str) -> set[str]:
 def _ending(run: Run) -> tuple[str, str]:
     """Say what became of the resource managers that are up."""
     found: dict[str, int] = {}
-    for name, node in run.nodes.items():
+    for node in run.nodes.values():
         if isinstance(node, two_phase_commit.Participant):
             state = node.log.records[-1][1].state.value if node.log.records else "working"
         elif isinstance(node, ResourceManager | three_phase_commit.Participant):

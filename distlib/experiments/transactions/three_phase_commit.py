@@ -6,9 +6,9 @@ model and to the run alike. Beyond that they share no code.
 Bounded delays in an exploration
 --------------------------------
 An exploration fires timers at any time. Three-phase commit assumes that whoever is taken for dead is dead. So a node
-here is *deliberate*: when its patience ends, it first notes whom it suspects, in a step of its own, and acts in the next
-one. :func:`suspicions_are_right` is then a predicate on states, and an exploration `within` it follows just those runs
-in which nobody is suspected wrongly: the suspect is down, and nothing of it is on its way to the one that suspects it.
+here is *deliberate*: when its patience ends, it first notes whom it suspects, in a step of its own, and acts in the
+next one. :func:`suspicions_are_right` is then a predicate on states, and an exploration `within` it follows just those
+runs in which nobody is suspected wrongly: the suspect is down, and nothing of it is on its way to who suspects it.
 Runs in which a message is late but less than a patience late are all among them. That the exploration was stopped by
 ``within`` is said in its verdict.
 """
@@ -72,7 +72,7 @@ def banks(
     inquiries: int = 1000,
     client: bool = True,
 ) -> dict[str, Node[Any, Any]]:
-    """Return a client, a coordinator and banks `p1`, `p2` …
+    """Return a client, a coordinator and banks `p1`, `p2` and so on.
 
     Parameters
     ----------

@@ -57,8 +57,8 @@ def split_dial(timing: CommitTiming, *, seed: int, identifier: str) -> Interacti
         [Dial("split_ms", values, 6.5, "the network splits at", "ms")],
         identifier=identifier,
         alt="A space-time diagram of a commit with three banks. The network splits between p1 and p2, for good.",
-        caption="Coordinator and p1 on one side, p2 and p3 on the other, and nothing passes from the moment of the split on. "
-        "Nobody crashes. Whether the sides agree depends on that moment alone.",
+        caption="Coordinator and p1 on one side, p2 and p3 on the other. From the moment of the split on nothing "
+        "passes. Nobody crashes. Whether the sides agree depends on that moment alone.",
     )
 
 
@@ -74,9 +74,9 @@ def risk_dials(*, identifier: str) -> Interactive:
         worst, probability = worst_precommit_probability(banks_count, side)
         return frame_lines(
             {"coordinator dead": (times, dead), "coordinator alive, on side 1": (times, alive)},
-            summary=f"{banks_count} banks, each on side 1 with probability {side:g}: with the coordinator dead, the sides "
-            f"disagree in {100 * probability:.0f} of 100 splits at the worst moment, when {100 * worst:.0f} % of the "
-            "precommits have arrived.",
+            summary=f"{banks_count} banks, each on side 1 with probability {side:g}: with the coordinator dead, the "
+            f"sides disagree in {100 * probability:.0f} of 100 splits at the worst moment, when {100 * worst:.0f} % of "
+            "the precommits have arrived.",
             x_label="time from the precommits to the split (ms)",
             y_label="splits that end in disagreement (%)",
             x_limits=(0, 6),
@@ -94,6 +94,6 @@ def risk_dials(*, identifier: str) -> Interactive:
         identifier=identifier,
         alt="The probability that the two sides of a partition decide differently, over the moment of the split, "
         "with the coordinator dead and with the coordinator alive.",
-        caption="Exponential legs of 1 ms in the mean. More banks make the disagreement likelier and earlier: it takes one "
-        "bank with a precommit on one side, and none on the other.",
+        caption="Exponential legs of 1 ms in the mean. More banks make the disagreement likelier and earlier: it takes "
+        "one bank with a precommit on one side, and none on the other.",
     )

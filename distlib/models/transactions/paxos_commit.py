@@ -34,12 +34,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distlib.models.availability import k_of_n_unavailability
-from distlib.models.latency import Law
 from distlib.models.sums import quantile_at_score
 from distlib.models.transactions.two_phase_commit import CommitTiming
 
@@ -107,8 +107,9 @@ def _chosen_by(timing: CommitTiming, s: float, fault_count: int) -> float:
     """Return P(V <= f + g + s)."""
     if s < 0:
         return 0.0
-    answer = timing.vote or timing.request
-    request, weight = _at_scores(timing.request, fault_count)
+    answer: Any = timing.vote or timing.request
+    asked: Any = timing.request
+    request, weight = _at_scores(asked, fault_count)
     back, weight_back = _at_scores(answer, fault_count)
     # One row for each C, one column for each A: has the proposal arrived in time, so that the answer can?
     left = s - back[:, None] - request[None, :]
@@ -123,7 +124,7 @@ def _chosen_by(timing: CommitTiming, s: float, fault_count: int) -> float:
 
 
 @cache
-def _at_scores(law: Law, fault_count: int) -> tuple[Floats, Floats]:
+def _at_scores(law: Any, fault_count: int) -> tuple[Floats, Floats]:
     """Return quantiles of a law and their weights, on panels of the standard normal score."""
     edges = np.linspace(-_SCORE, _SCORE, _PANELS[fault_count] + 1)
     middle, half = (edges[1:] + edges[:-1]) / 2, (edges[1:] - edges[:-1]) / 2
