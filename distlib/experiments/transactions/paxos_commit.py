@@ -33,6 +33,7 @@ from distlib.protocols.transactions.paxos_commit import (
     nobody_waits,
 )
 from distlib.runtimes.faults import Crash, CrashAfterEffect, Fault, Link, Network, Partition
+from distlib.runtimes.network import Cluster
 from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Event, Kind, Trace
 
@@ -43,6 +44,8 @@ __all__ = [
     "commit_latency",
     "decided",
     "ending",
+    "measure_messages",
+    "measure_takeover",
     "run_with",
     "small",
     "split",
@@ -216,11 +219,18 @@ def decided(run: Run) -> bool:
     return bool(decisions(run.world)) and nobody_waits(run.world)
 
 
-def with_acceptors_down(timing: CommitTiming, fault_count: int, down_probability: float, *, seed: int) -> Run:
-    """Simulate a commit in which each acceptor is down from the start with that probability, each for itself."""
+def with_acceptors_down(
+    timing: CommitTiming, fault_count: int, down_probability: float, *, seed: int, one_rack: bool = False
+) -> Run:
+    """Simulate a commit in which each acceptor is down from the start with that probability, each for itself.
+
+    With `one_rack`, all but the last acceptor stand in one rack and are down together.
+    """
     nodes = banks(timing.participant_count, fault_count)
     acceptors = [name for name, node in nodes.items() if isinstance(node, Acceptor)]
-    draws = np.random.default_rng([seed, 2006]).random(len(acceptors))
+    draws = np.random.default_rng([seed, 2006]).random(len(acceptors)).tolist()
+    if one_rack:
+        draws = [draws[0]] * (len(draws) - 1) + draws[-1:]
     faults = [Crash(name, 0.0) for name, draw in zip(acceptors, draws, strict=True) if draw < down_probability]
     return run_with(timing, nodes, seed=seed, faults=faults, until_seconds=2.0, record=False)
 
@@ -253,7 +263,40 @@ def bill_of(protocol: str, manager_count: int, fault_count: int = 1, *, co_locat
     nodes = _nodes_of(protocol, manager_count, fault_count, 60.0)
     timing = CommitTiming(manager_count, Constant(leg_seconds))
     trace = run_with(timing, nodes, seed=1, co_located=co_located, until_seconds=1.0).trace
-    sent = [
+    sent = _sent(trace, co_located=co_located)
+    outcomes = [event for event in trace.of(Kind.SAVE) if _is_outcome(event)]
+    first, last = outcomes[0].number, outcomes[-1].time_seconds
+    forced = [event for event in trace.of(Kind.SAVE) if event.number < first and _counts(event)]
+    return Bill(round(last / leg_seconds), len(sent), len(forced))
+
+
+def measure_messages(protocol: str, manager_count: int, fault_count: int = 1) -> int:
+    """Return the messages between machines of one commit over real sockets, counted as :func:`bill_of` counts."""
+    nodes = _nodes_of(protocol, manager_count, fault_count, 60.0)
+    with Cluster(nodes) as cluster:
+        trace = cluster.wait_until(
+            lambda trace: len({event.node for event in trace.of(Kind.SAVE) if _is_outcome(event)}) == manager_count, 30
+        )
+    return len(_sent(trace, co_located=True))
+
+
+def measure_takeover(nodes: Nodes, *, crash_point: int) -> set[State]:
+    """Return how the resource managers end over real sockets if the first leader is killed after that effect."""
+    cluster = Cluster(nodes)
+    cluster.kill_after("l1", crash_point)
+
+    def ends(trace: Trace) -> list[State]:
+        found = [trace.states(name)[-1][1] for name, node in nodes.items() if isinstance(node, ResourceManager)]
+        return [node.state for node in found if isinstance(node, ResourceManager)]
+
+    with cluster:
+        trace = cluster.wait_until(lambda trace: {*ends(trace)} <= {State.COMMITTED, State.ABORTED}, 30)
+    return {*ends(trace)}
+
+
+def _sent(trace: Trace, *, co_located: bool) -> list[Event]:
+    """Return the messages that count."""
+    return [
         event
         for event in trace.of(Kind.SEND)
         if event.peer is not None
@@ -261,10 +304,6 @@ def bill_of(protocol: str, manager_count: int, fault_count: int = 1, *, co_locat
         and not isinstance(event.value, two_phase_commit.Acknowledge)
         and not (co_located and machine(event.node) == machine(event.peer))
     ]
-    outcomes = [event for event in trace.of(Kind.SAVE) if _is_outcome(event)]
-    first, last = outcomes[0].number, outcomes[-1].time_seconds
-    forced = [event for event in trace.of(Kind.SAVE) if event.number < first and _counts(event)]
-    return Bill(round(last / leg_seconds), len(sent), len(forced))
 
 
 def _is_outcome(event: Event) -> bool:

@@ -33,7 +33,7 @@ from distlib.protocols.transactions.three_phase_commit import (
     PreCommit,
     Prepare,
     State,
-    states,
+    standings,
     uncertain,
 )
 from distlib.runtimes.faults import CrashAfterEffect, Fault, Link, Network, Partition
@@ -161,7 +161,7 @@ def decision_latencies(trace: Trace) -> list[float]:
 
 def money_created(world: World) -> int:
     """Return what the banks hold more than before, where `p1` was to pay 1 to each of the others."""
-    reached = {name: state for name, state in states(world).items() if name != "coordinator"}
+    reached = {name: state for name, state in standings(world).items() if name != "coordinator"}
     earned = sum(state is State.COMMITTED for name, state in reached.items() if name != "p1")
     return earned - (len(reached) - 1) * (reached["p1"] is State.COMMITTED)
 
@@ -188,7 +188,7 @@ def fates(timing: CommitTiming, nodes: Nodes, *, seed: int, crash_point: int) ->
         By name: its state in words, and how many timers it took.
     """
     run = run_with(timing, nodes, seed=seed, faults=[CrashAfterEffect("coordinator", crash_point)], until_seconds=10.0)
-    return _fates(run.trace, states(run.world))
+    return _fates(run.trace, standings(run.world))
 
 
 def _fates(trace: Trace, reached: Mapping[str, State]) -> dict[str, tuple[str, int]]:

@@ -16,7 +16,7 @@ from distlib.models.transactions.three_phase_commit import (
     worst_precommit_probability,
 )
 from distlib.models.transactions.two_phase_commit import CommitTiming
-from distlib.protocols.transactions.three_phase_commit import agreement, states
+from distlib.protocols.transactions.three_phase_commit import agreement, standings
 from distlib.runtimes.faults import Partition
 
 __all__ = ["risk_dials", "split_dial"]
@@ -33,7 +33,7 @@ def split_dial(timing: CommitTiming, *, seed: int, identifier: str) -> Interacti
         run = run_with(
             timing, nodes, seed=seed, faults=[Partition(split_ms * MILLISECOND, groups=SIDES)], until_seconds=0.07
         )
-        ended = states(run.world)
+        ended = standings(run.world)
         first, second = (
             sorted({ended[name].value for name in names}) for names in (("coordinator", "p1"), ("p2", "p3"))
         )

@@ -526,7 +526,7 @@ class Client(Node[Decision, None]):
 # -------------------------------------------------------------------------------------------------------- invariants
 
 
-def states(world: World) -> dict[str, State]:
+def standings(world: World) -> dict[str, State]:
     """Return where each node stands, by name: in memory where it is up, on disk where it is down."""
     found = {}
     for name, node in sorted(world.nodes.items()):
@@ -538,7 +538,7 @@ def states(world: World) -> dict[str, State]:
 
 def agreement(world: World) -> bool:
     """No two nodes have decided differently, nodes that are down included."""
-    return not set(states(world).values()) >= DECIDED
+    return not set(standings(world).values()) >= DECIDED
 
 
 def uncertain(world: World) -> list[str]:

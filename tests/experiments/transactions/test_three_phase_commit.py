@@ -25,7 +25,7 @@ from distlib.models.transactions.three_phase_commit import (
     inconsistency_probability_with_coordinator,
 )
 from distlib.models.transactions.two_phase_commit import CommitTiming
-from distlib.protocols.transactions.three_phase_commit import Participant, State, agreement, states
+from distlib.protocols.transactions.three_phase_commit import Participant, State, agreement, standings
 
 EXACT = CommitTiming(3, Constant(0.010), Constant(0.020), 0.003, 0.005)
 RANDOM = CommitTiming(5, Exponential(0.001), None, 0.001, 0.002)
@@ -92,6 +92,6 @@ def test_crash_points_over_sockets_end_as_simulated() -> None:
 
 def test_a_bank_may_refuse_and_another_class_may_be_put_in() -> None:
     nodes = banks(2, refuse={"p2"}, participant_class=Participant)
-    assert set(states(run_with(EXACT, nodes, seed=1).world).values()) == {State.ABORTED}
+    assert set(standings(run_with(EXACT, nodes, seed=1).world).values()) == {State.ABORTED}
     with pytest.raises(ValueError, match="`participant_count` must be at least 1, got 0"):
         banks(0)
