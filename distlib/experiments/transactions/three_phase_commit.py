@@ -138,7 +138,7 @@ def state_label(node: Node[Any, Any]) -> tuple[str, str] | None:
         return ("collects votes" if node.is_voting else "collects acks"), "calm"
     if isinstance(node, Coordinator | Participant) and node.state in tones:
         leads = isinstance(node, Participant) and bool(node.reports)
-        return f"{node.state.value}{', leads' if leads else ''}", tones[node.state]
+        return "leads" if leads else node.state.value, tones[node.state]
     return None
 
 
