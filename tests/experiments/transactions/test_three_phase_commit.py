@@ -17,7 +17,7 @@ from distlib.experiments.transactions.three_phase_commit import (
     run_with,
     split,
 )
-from distlib.models.latency import Constant, Exponential
+from distlib.models.latency import Constant, Exponential, Pareto
 from distlib.models.transactions.three_phase_commit import (
     commit_latency_mean,
     decision_seconds_mean,
@@ -95,3 +95,11 @@ def test_a_bank_may_refuse_and_another_class_may_be_put_in() -> None:
     assert set(standings(run_with(EXACT, nodes, seed=1).world).values()) == {State.ABORTED}
     with pytest.raises(ValueError, match="`participant_count` must be at least 1, got 0"):
         banks(0)
+
+
+def test_slow_messages_alone_cost_needless_aborts_and_no_disagreement() -> None:
+    timing = CommitTiming(3, Pareto(0.001 / 6, 1.2), None, 0.001, 0.002)
+    nodes = banks(3, patience_seconds=0.005)
+    worlds = [run_with(timing, nodes, seed=seed, until_seconds=2.0, record=False).world for seed in range(150)]
+    assert all(map(agreement, worlds))
+    assert any(State.ABORTED in standings(world).values() for world in worlds)
