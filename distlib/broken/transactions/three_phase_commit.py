@@ -1,4 +1,4 @@
-"""Three-phase commit with one mistake each; :mod:`distlib.protocols.transactions.three_phase_commit` has none of them."""
+"""Three-phase commit with one mistake each; :mod:`distlib.protocols.transactions.three_phase_commit` has none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HastyCoordinator(Coordinator):
 
     def precommit(self) -> Step[Self]:
         node, effects = super().precommit()
-        node, more = node.decide(True)
+        node, more = node.decide(True, waits_for="acknowledgements")
         return node, effects + more
 
 

@@ -8,7 +8,6 @@ are any. A message that stays on its machine takes no time and is not counted.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from distlib.protocols.transactions.paxos_commit import (
     nobody_waits,
 )
 from distlib.runtimes.faults import Crash, CrashAfterEffect, Fault, Link, Network, Partition
+from distlib.runtimes.network import Cluster
 from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Event, Kind, Trace
 
@@ -44,14 +44,16 @@ __all__ = [
     "commit_latency",
     "decided",
     "ending",
+    "measure_messages",
+    "measure_takeover",
     "run_with",
     "small",
+    "split",
     "state_label",
     "with_acceptors_down",
 ]
 
 Nodes = Mapping[str, Node[Any, Any]]
-FOREVER = (3600.0, 3600.0)
 
 
 def banks(
@@ -217,11 +219,18 @@ def decided(run: Run) -> bool:
     return bool(decisions(run.world)) and nobody_waits(run.world)
 
 
-def with_acceptors_down(timing: CommitTiming, fault_count: int, down_probability: float, *, seed: int) -> Run:
-    """Simulate a commit in which each acceptor is down from the start with that probability, each for itself."""
+def with_acceptors_down(
+    timing: CommitTiming, fault_count: int, down_probability: float, *, seed: int, one_rack: bool = False
+) -> Run:
+    """Simulate a commit in which each acceptor is down from the start with that probability, each for itself.
+
+    With `one_rack`, all but the last acceptor stand in one rack and are down together.
+    """
     nodes = banks(timing.participant_count, fault_count)
     acceptors = [name for name, node in nodes.items() if isinstance(node, Acceptor)]
-    draws = np.random.default_rng([seed, 2006]).random(len(acceptors))
+    draws = np.random.default_rng([seed, 2006]).random(len(acceptors)).tolist()
+    if one_rack:
+        draws = [draws[0]] * (len(draws) - 1) + draws[-1:]
     faults = [Crash(name, 0.0) for name, draw in zip(acceptors, draws, strict=True) if draw < down_probability]
     return run_with(timing, nodes, seed=seed, faults=faults, until_seconds=2.0, record=False)
 
@@ -254,7 +263,40 @@ def bill_of(protocol: str, manager_count: int, fault_count: int = 1, *, co_locat
     nodes = _nodes_of(protocol, manager_count, fault_count, 60.0)
     timing = CommitTiming(manager_count, Constant(leg_seconds))
     trace = run_with(timing, nodes, seed=1, co_located=co_located, until_seconds=1.0).trace
-    sent = [
+    sent = _sent(trace, co_located=co_located)
+    outcomes = [event for event in trace.of(Kind.SAVE) if _is_outcome(event)]
+    first, last = outcomes[0].number, outcomes[-1].time_seconds
+    forced = [event for event in trace.of(Kind.SAVE) if event.number < first and _counts(event)]
+    return Bill(round(last / leg_seconds), len(sent), len(forced))
+
+
+def measure_messages(protocol: str, manager_count: int, fault_count: int = 1) -> int:
+    """Return the messages between machines of one commit over real sockets, counted as :func:`bill_of` counts."""
+    nodes = _nodes_of(protocol, manager_count, fault_count, 60.0)
+    with Cluster(nodes) as cluster:
+        trace = cluster.wait_until(
+            lambda trace: len({event.node for event in trace.of(Kind.SAVE) if _is_outcome(event)}) == manager_count, 30
+        )
+    return len(_sent(trace, co_located=True))
+
+
+def measure_takeover(nodes: Nodes, *, crash_point: int) -> set[State]:
+    """Return how the resource managers end over real sockets if the first leader is killed after that effect."""
+    cluster = Cluster(nodes)
+    cluster.kill_after("l1", crash_point)
+
+    def ends(trace: Trace) -> list[State]:
+        found = [trace.states(name)[-1][1] for name, node in nodes.items() if isinstance(node, ResourceManager)]
+        return [node.state for node in found if isinstance(node, ResourceManager)]
+
+    with cluster:
+        trace = cluster.wait_until(lambda trace: {*ends(trace)} <= {State.COMMITTED, State.ABORTED}, 30)
+    return {*ends(trace)}
+
+
+def _sent(trace: Trace, *, co_located: bool) -> list[Event]:
+    """Return the messages that count."""
+    return [
         event
         for event in trace.of(Kind.SEND)
         if event.peer is not None
@@ -262,10 +304,6 @@ def bill_of(protocol: str, manager_count: int, fault_count: int = 1, *, co_locat
         and not isinstance(event.value, two_phase_commit.Acknowledge)
         and not (co_located and machine(event.node) == machine(event.peer))
     ]
-    outcomes = [event for event in trace.of(Kind.SAVE) if _is_outcome(event)]
-    first, last = outcomes[0].number, outcomes[-1].time_seconds
-    forced = [event for event in trace.of(Kind.SAVE) if event.number < first and _counts(event)]
-    return Bill(round(last / leg_seconds), len(sent), len(forced))
 
 
 def _is_outcome(event: Event) -> bool:
@@ -345,7 +383,7 @@ def _together(machines: Mapping[str, set[str]], numbers: str) -> set[str]:
 def _ending(run: Run) -> tuple[str, str]:
     """Say what became of the resource managers that are up."""
     found: dict[str, int] = {}
-    for name, node in run.nodes.items():
+    for node in run.nodes.values():
         if isinstance(node, two_phase_commit.Participant):
             state = node.log.records[-1][1].state.value if node.log.records else "working"
         elif isinstance(node, ResourceManager | three_phase_commit.Participant):
@@ -360,9 +398,19 @@ def _ending(run: Run) -> tuple[str, str]:
     return words, "wait" if "waiting" in found else "good"
 
 
-def patient(nodes: Nodes) -> dict[str, Node[Any, Any]]:
-    """Return `nodes` with resource managers and leaders that never ask: for runs that measure latency alone."""
-    return {
-        name: replace(node, patience_seconds=FOREVER) if isinstance(node, ResourceManager | Leader) else node
-        for name, node in nodes.items()
-    }
+def split(timing: CommitTiming, *, seed: int, latest_seconds: float) -> Run:
+    """Simulate a co-located commit in which machine 1 dies at a random moment and the network of the rest splits.
+
+    Each other machine falls on either side as by the toss of a coin, for good.
+    """
+    nodes = banks(timing.participant_count)
+    generator = np.random.default_rng([seed, 2006])
+    moment = float(generator.uniform(0, latest_seconds))
+    sides: list[set[str]] = [set(), set()]
+    numbers = sorted({machine(name) for name in nodes} - {"1"})
+    for number, which in zip(numbers, generator.integers(0, 2, len(numbers)).tolist(), strict=True):
+        sides[which] |= {name for name in nodes if machine(name) == number}
+    faults: list[Fault] = [Crash(name, moment) for name in nodes if machine(name) == "1"]
+    if all(sides):
+        faults.append(Partition(moment, groups=tuple(sides)))
+    return run_with(timing, nodes, seed=seed, faults=faults, co_located=True, until_seconds=1.5, record=False)

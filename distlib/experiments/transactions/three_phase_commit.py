@@ -6,9 +6,9 @@ model and to the run alike. Beyond that they share no code.
 Bounded delays in an exploration
 --------------------------------
 An exploration fires timers at any time. Three-phase commit assumes that whoever is taken for dead is dead. So a node
-here is *deliberate*: when its patience ends, it first notes whom it suspects, in a step of its own, and acts in the next
-one. :func:`suspicions_are_right` is then a predicate on states, and an exploration `within` it follows just those runs
-in which nobody is suspected wrongly: the suspect is down, and nothing of it is on its way to the one that suspects it.
+here is *deliberate*: when its patience ends, it first notes whom it suspects, in a step of its own, and acts in the
+next one. :func:`suspicions_are_right` is then a predicate on states, and an exploration `within` it follows just those
+runs in which nobody is suspected wrongly: the suspect is down, and nothing of it is on its way to who suspects it.
 Runs in which a message is late but less than a patience late are all among them. That the exploration was stopped by
 ``within`` is said in its verdict.
 """
@@ -33,7 +33,7 @@ from distlib.protocols.transactions.three_phase_commit import (
     PreCommit,
     Prepare,
     State,
-    states,
+    standings,
     uncertain,
 )
 from distlib.runtimes.faults import CrashAfterEffect, Fault, Link, Network, Partition
@@ -72,7 +72,7 @@ def banks(
     inquiries: int = 1000,
     client: bool = True,
 ) -> dict[str, Node[Any, Any]]:
-    """Return a client, a coordinator and banks `p1`, `p2` …
+    """Return a client, a coordinator and banks `p1`, `p2` and so on.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def state_label(node: Node[Any, Any]) -> tuple[str, str] | None:
         return ("collects votes" if node.is_voting else "collects acks"), "calm"
     if isinstance(node, Coordinator | Participant) and node.state in tones:
         leads = isinstance(node, Participant) and bool(node.reports)
-        return f"{node.state.value}{', leads' if leads else ''}", tones[node.state]
+        return "leads" if leads else node.state.value, tones[node.state]
     return None
 
 
@@ -161,7 +161,7 @@ def decision_latencies(trace: Trace) -> list[float]:
 
 def money_created(world: World) -> int:
     """Return what the banks hold more than before, where `p1` was to pay 1 to each of the others."""
-    reached = {name: state for name, state in states(world).items() if name != "coordinator"}
+    reached = {name: state for name, state in standings(world).items() if name != "coordinator"}
     earned = sum(state is State.COMMITTED for name, state in reached.items() if name != "p1")
     return earned - (len(reached) - 1) * (reached["p1"] is State.COMMITTED)
 
@@ -188,7 +188,7 @@ def fates(timing: CommitTiming, nodes: Nodes, *, seed: int, crash_point: int) ->
         By name: its state in words, and how many timers it took.
     """
     run = run_with(timing, nodes, seed=seed, faults=[CrashAfterEffect("coordinator", crash_point)], until_seconds=10.0)
-    return _fates(run.trace, states(run.world))
+    return _fates(run.trace, standings(run.world))
 
 
 def _fates(trace: Trace, reached: Mapping[str, State]) -> dict[str, tuple[str, int]]:

@@ -34,12 +34,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distlib.models.availability import k_of_n_unavailability
-from distlib.models.latency import Law
 from distlib.models.sums import quantile_at_score
 from distlib.models.transactions.two_phase_commit import CommitTiming
 
@@ -58,7 +58,7 @@ Floats = NDArray[np.float64]
 
 MOST_FAULTS = 2
 """Each fault more is one more dimension of the quadrature."""
-_PANELS = {0: 12, 1: 12, 2: 5}
+_PANELS = {0: 12, 1: 8, 2: 5}
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _SCORE = 7.5
 
@@ -107,8 +107,9 @@ def _chosen_by(timing: CommitTiming, s: float, fault_count: int) -> float:
     """Return P(V <= f + g + s)."""
     if s < 0:
         return 0.0
-    answer = timing.vote or timing.request
-    request, weight = _at_scores(timing.request, fault_count)
+    answer: Any = timing.vote or timing.request
+    asked: Any = timing.request
+    request, weight = _at_scores(asked, fault_count)
     back, weight_back = _at_scores(answer, fault_count)
     # One row for each C, one column for each A: has the proposal arrived in time, so that the answer can?
     left = s - back[:, None] - request[None, :]
@@ -123,7 +124,7 @@ def _chosen_by(timing: CommitTiming, s: float, fault_count: int) -> float:
 
 
 @cache
-def _at_scores(law: Law, fault_count: int) -> tuple[Floats, Floats]:
+def _at_scores(law: Any, fault_count: int) -> tuple[Floats, Floats]:
     """Return quantiles of a law and their weights, on panels of the standard normal score."""
     edges = np.linspace(-_SCORE, _SCORE, _PANELS[fault_count] + 1)
     middle, half = (edges[1:] + edges[:-1]) / 2, (edges[1:] - edges[:-1]) / 2
@@ -157,7 +158,7 @@ def _area(survival: Callable[[float], float], scale: float) -> float:
     """Return the integral of a survival function: on fine panels up to where it falls, then on ever wider ones."""
     if scale == 0:
         return 0.0
-    total, start, width = 0.0, 0.0, scale / 12
+    total, start, width = 0.0, 0.0, scale / 6
     while True:
         at = start + width * (_NODES + 1) / 2
         part = float(sum(w * survival(float(s)) for s, w in zip(at, _WEIGHTS, strict=True))) * width / 2

@@ -19,7 +19,7 @@ else they abort. The two sides disagree if just one of them commits. With the co
 where h(t) = (1 - (1-t) q)^n - (1-q)^n - t^n + (t (1-q))^n by inclusion and exclusion. The chapter derives it.
 
 Sources: Skeen, *Nonblocking Commit Protocols* (1981), for the protocol; Keidar and Dolev, *Increasing the Resilience of
-Distributed and Replicated Database Systems* (1998), for the form with a quorum. The formulas are derived in the chapter.
+Distributed and Replicated Database Systems* (1998), for the form with a quorum. The chapter derives the formulas.
 
 Examples
 --------
@@ -121,9 +121,11 @@ class _TwoRounds:
     one: Law
 
     def sf(self, x: ArrayLike) -> Floats:
-        left = np.asarray(x, float)[..., None] - _first_round(self.one)[0]
-        late = np.where(left >= 0, self.one.sf(np.maximum(left, 0.0)), 1.0)
-        return np.asarray(np.clip(late @ _first_round(self.one)[1], 0.0, 1.0))
+        one: Any = self.one
+        first, chance = _first_round(one)
+        left = np.asarray(x, float)[..., None] - first
+        late = np.where(left >= 0, one.sf(np.maximum(left, 0.0)), 1.0)
+        return np.asarray(np.clip(late @ chance, 0.0, 1.0))
 
     def cdf(self, x: ArrayLike) -> Floats:
         return np.asarray(1 - self.sf(x))
@@ -151,7 +153,7 @@ class _TwoRounds:
 
 
 @cache
-def _first_round(law: Law) -> tuple[Floats, Floats]:
+def _first_round(law: Any) -> tuple[Floats, Floats]:
     """Return quantiles of a law and their weights, by Gauss–Legendre on panels of the standard normal score."""
     nodes, weights = np.polynomial.legendre.leggauss(8)
     edges = np.linspace(-8.0, 8.0, 17)
@@ -199,9 +201,7 @@ def lock_hold_seconds_mean(timing: CommitTiming, decision: Law | None = None) ->
     From the request's arrival until the outcome is on disk. The request's leg is over when it begins, and the
     decision's comes on top; `decision` gives the latter's law if it differs.
     """
-    return (
-        decision_seconds_mean(timing, decision) - float(timing.request.mean()) + timing.participant_force_seconds
-    )
+    return decision_seconds_mean(timing, decision) - float(timing.request.mean()) + timing.participant_force_seconds
 
 
 # ------------------------------------------------------------------------------------------------------------- costs
@@ -260,7 +260,7 @@ def inconsistency_probability(participant_count: int, precommitted: ArrayLike, s
         nobody_there = (1 - (1 - here) * q) ** n
         return np.asarray(nobody_there - (1 - q) ** n - here**n + (here * (1 - q)) ** n, float)
 
-    return np.clip(one_way(side) + one_way(1 - side), 0.0, 1.0)
+    return np.asarray(np.clip(one_way(side) + one_way(1 - side), 0.0, 1.0), float)
 
 
 def inconsistency_probability_with_coordinator(
@@ -278,7 +278,7 @@ def inconsistency_probability_with_coordinator(
     _require_participants(participant_count)
     _require_probability("side", side)
     q, n = _require_probabilities("precommitted", precommitted), participant_count
-    return np.clip(np.asarray((1 - (1 - side) * q) ** n - side**n, float), 0.0, 1.0)
+    return np.asarray(np.clip((1 - (1 - side) * q) ** n - side**n, 0.0, 1.0), float)
 
 
 def worst_precommit_probability(participant_count: int, side: float = 0.5) -> tuple[float, float]:
@@ -302,7 +302,7 @@ def worst_precommit_probability(participant_count: int, side: float = 0.5) -> tu
         raise ValueError(f"`side` must be in (0, 1), got {side!r}")
     grid = np.linspace(0, 1, 257)
     best = int(np.argmax(inconsistency_probability(participant_count, grid, side)))
-    found = minimize_scalar(
+    found = minimize_scalar(  # type: ignore[no-untyped-call] # scipy has no types
         lambda q: -float(inconsistency_probability(participant_count, q, side)),
         bounds=(float(grid[max(best - 1, 0)]), float(grid[min(best + 1, 256)])),
         method="bounded",
@@ -348,7 +348,7 @@ def quorum_blocking_probability(participant_count: int, side: float = 0.5) -> fl
     if participant_count % 2:
         return 0.0
     half = participant_count // 2
-    return math.comb(participant_count, half) * float(side * (1 - side)) ** half
+    return float(math.comb(participant_count, half) * (side * (1 - side)) ** half)
 
 
 # --------------------------------------------------------------------------------------------------------- arguments

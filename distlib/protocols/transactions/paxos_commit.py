@@ -1,8 +1,8 @@
-"""Paxos Commit: one consensus for each participant's vote, so that no single machine can keep the outcome from the rest.
+"""Paxos Commit: one consensus for each participant's vote, so that no single machine holds the outcome.
 
-Source: Gray and Lamport, *Consensus on Transaction Commit* (2006), section 4, with the optimisations of section 4.2:
+Source: Gray and Lamport, *Consensus on Transaction Commit* (2006), section 4, with its optimisations:
 acceptors bundle their messages, a participant proposes under ballot 0 without asking, and it does so to F + 1 acceptors
-only. Section 5 for the form that is faster by a delay.
+only; and the form that is faster by a delay.
 
 Theory of operation
 -------------------
@@ -11,14 +11,14 @@ transaction is committed if all N values are "prepared". Each value is chosen by
 *acceptors*: it is chosen once F + 1 of them have accepted it under the same *ballot*.
 
 Ballot 0 of an instance belongs to its resource manager. It makes its promise durable and proposes "prepared" (or
-"aborted") to the acceptors; that is its vote. An acceptor waits for all votes, makes them durable in one write, and tells
-the *leader*. When F + 1 acceptors have, the leader knows the outcome and tells it. The outcome was fixed before, by
-those F + 1 writes: so the leader has nothing to keep.
+"aborted") to the acceptors; that is its vote. An acceptor waits for all votes, makes them durable in one write, and
+tells the *leader*. When F + 1 acceptors have, the leader knows the outcome and tells it. The outcome was fixed
+before, by those F + 1 writes: so the leader has nothing to keep.
 
 A leader that misses something, or is asked by a resource manager that waits, begins a higher ballot. It asks all
-acceptors what they have accepted, and they promise to accept nothing from earlier ballots. From F + 1 answers it learns,
-for each instance, the value of the highest ballot that was accepted; where there is none it is free, and proposes
-"aborted". Any other leader may do that at any time. Two leaders at once cost time and cannot disagree.
+acceptors what they have accepted, and they promise to accept nothing from earlier ballots. From F + 1 answers it
+learns, for each instance, the value of the highest ballot that was accepted; where there is none it is free, and
+proposes "aborted". Any other leader may do that at any time. Two leaders at once cost time and cannot disagree.
 
 With F = 0 there is one acceptor; placed at the leader, it is the disk of a coordinator, and this is two-phase commit.
 
@@ -460,7 +460,9 @@ class Leader(Node[LeaderMessage, int]):
 
     def learn(self, commit: bool) -> Step[Self]:
         """Note the outcome, in memory."""
-        return replace(self, commit=commit, heard=frozenset(), promises=(), is_querying=False), (CancelTimer("outcome"),)
+        return replace(self, commit=commit, heard=frozenset(), promises=(), is_querying=False), (
+            CancelTimer("outcome"),
+        )
 
     def on_timer(self, name: str) -> Step[Self]:
         return self.lead()

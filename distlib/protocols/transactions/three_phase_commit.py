@@ -142,7 +142,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Inquire:
-    """To whoever may know: what became of it?"""
+    """To whoever may know: tell me what became of it."""
 
     def __str__(self) -> str:
         return "?"
@@ -150,7 +150,7 @@ class Inquire:
 
 @dataclass(frozen=True)
 class AskState:
-    """Leader of a termination to participant: I lead now; where do you stand?"""
+    """Leader of a termination to participant: I lead now, tell me where you stand."""
 
     def __str__(self) -> str:
         return "state?"
@@ -219,7 +219,7 @@ class Coordinator(Node[CoordinatorMessage, State]):
             case Acknowledge():
                 return self.on_acknowledge(source)
             case Decision():
-                return (self, ()) if self.state in DECIDED else self.decide(message.commit)
+                return (self, ()) if self.state in DECIDED else self.decide(message.commit, waits_for="outcome")
             case _:
                 assert_never(message)
 
@@ -233,7 +233,7 @@ class Coordinator(Node[CoordinatorMessage, State]):
         if not self.is_voting or source not in self.awaited:
             return self, ()
         if not message.yes:
-            return self.decide(False)
+            return self.decide(False, waits_for="votes")
         node = replace(self, awaited=self.awaited - {source})
         return (node, ()) if node.awaited else node.precommit()
 
@@ -248,12 +248,12 @@ class Coordinator(Node[CoordinatorMessage, State]):
         if self.is_voting or source not in self.awaited:
             return self, ()
         node = replace(self, awaited=self.awaited - {source})
-        return (node, ()) if node.awaited else node.decide(True)
+        return (node, ()) if node.awaited else node.decide(True, waits_for="acknowledgements")
 
-    def decide(self, commit: bool) -> Step[Self]:
-        """Phase three: make the decision durable, then tell it."""
+    def decide(self, commit: bool, *, waits_for: str | None = None) -> Step[Self]:
+        """Phase three: make the decision durable, then tell it. The timer of what it waited for is cancelled."""
         node = replace(self, state=State.of(commit), is_voting=False, awaited=frozenset())
-        timers = tuple(CancelTimer(name) for name in ("votes", "acknowledgements", "outcome"))
+        timers = (CancelTimer(waits_for),) if waits_for else ()
         told = ((self.client,) if self.client else ()) + self.participants
         return node, (*timers, Save(node.state), *_to(told, Decision(commit)))
 
@@ -526,7 +526,7 @@ class Client(Node[Decision, None]):
 # -------------------------------------------------------------------------------------------------------- invariants
 
 
-def states(world: World) -> dict[str, State]:
+def standings(world: World) -> dict[str, State]:
     """Return where each node stands, by name: in memory where it is up, on disk where it is down."""
     found = {}
     for name, node in sorted(world.nodes.items()):
@@ -538,7 +538,7 @@ def states(world: World) -> dict[str, State]:
 
 def agreement(world: World) -> bool:
     """No two nodes have decided differently, nodes that are down included."""
-    return not set(states(world).values()) >= DECIDED
+    return not set(standings(world).values()) >= DECIDED
 
 
 def uncertain(world: World) -> list[str]:

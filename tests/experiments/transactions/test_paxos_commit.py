@@ -10,7 +10,10 @@ from distlib.experiments.transactions.paxos_commit import (
     commit_latency,
     decided,
     ending,
+    measure_messages,
+    measure_takeover,
     run_with,
+    split,
     with_acceptors_down,
 )
 from distlib.models.latency import Constant, Exponential
@@ -21,6 +24,7 @@ from distlib.models.transactions.paxos_commit import (
     commit_latency_mean,
 )
 from distlib.models.transactions.two_phase_commit import CommitTiming
+from distlib.protocols.transactions.paxos_commit import State, agreement, nobody_waits
 
 RANDOM = CommitTiming(5, Exponential(0.001), None, 0.001, 0.002)
 
@@ -64,6 +68,28 @@ def test_in_the_same_faults_one_waits_one_disagrees_and_one_goes_on() -> None:
     last = STORIES[4]
     assert ending(three, last) == ("2 aborted, 2 committed", "bad")
     assert ending(two, last) == ending(paxos, last) == ("2 committed, 2 waiting", "wait")
+
+
+def test_acceptors_in_one_rack_are_worth_one_acceptor() -> None:
+    runs = [with_acceptors_down(RANDOM, 1, 0.2, seed=seed, one_rack=True) for seed in range(200)]
+    waits = Estimate.of_proportion(sum(not decided(run) for run in runs), len(runs))
+    assert abs(waits.z(0.2)) < 3
+    assert waits.low > float(acceptor_unavailability(1, 0.2))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_commit_over_sockets_costs_as_many_messages(protocol: str) -> None:
+    assert measure_messages(protocol, 3, 1) == commit_bill(protocol, 3, 1).messages
+
+
+def test_over_sockets_a_second_leader_finishes() -> None:
+    assert measure_takeover(banks(3, patience_seconds=0.2), crash_point=4) == {State.COMMITTED}
+
+
+def test_a_split_leaves_some_waiting_and_nobody_disagreeing() -> None:
+    worlds = [split(RANDOM, seed=seed, latest_seconds=0.012).world for seed in range(40)]
+    assert all(map(agreement, worlds))
+    assert 0 < sum(not nobody_waits(world) for world in worlds) < 40
 
 
 def test_what_is_not_known_is_named() -> None:

@@ -17,7 +17,7 @@ from distlib.experiments.transactions.three_phase_commit import (
     run_with,
     split,
 )
-from distlib.models.latency import Constant, Exponential
+from distlib.models.latency import Constant, Exponential, Pareto
 from distlib.models.transactions.three_phase_commit import (
     commit_latency_mean,
     decision_seconds_mean,
@@ -25,7 +25,7 @@ from distlib.models.transactions.three_phase_commit import (
     inconsistency_probability_with_coordinator,
 )
 from distlib.models.transactions.two_phase_commit import CommitTiming
-from distlib.protocols.transactions.three_phase_commit import Participant, State, agreement, states
+from distlib.protocols.transactions.three_phase_commit import Participant, State, agreement, standings
 
 EXACT = CommitTiming(3, Constant(0.010), Constant(0.020), 0.003, 0.005)
 RANDOM = CommitTiming(5, Exponential(0.001), None, 0.001, 0.002)
@@ -92,6 +92,14 @@ def test_crash_points_over_sockets_end_as_simulated() -> None:
 
 def test_a_bank_may_refuse_and_another_class_may_be_put_in() -> None:
     nodes = banks(2, refuse={"p2"}, participant_class=Participant)
-    assert set(states(run_with(EXACT, nodes, seed=1).world).values()) == {State.ABORTED}
+    assert set(standings(run_with(EXACT, nodes, seed=1).world).values()) == {State.ABORTED}
     with pytest.raises(ValueError, match="`participant_count` must be at least 1, got 0"):
         banks(0)
+
+
+def test_slow_messages_alone_cost_needless_aborts_and_no_disagreement() -> None:
+    timing = CommitTiming(3, Pareto(0.001 / 6, 1.2), None, 0.001, 0.002)
+    nodes = banks(3, patience_seconds=0.005)
+    worlds = [run_with(timing, nodes, seed=seed, until_seconds=2.0, record=False).world for seed in range(150)]
+    assert all(map(agreement, worlds))
+    assert any(State.ABORTED in standings(world).values() for world in worlds)

@@ -79,7 +79,9 @@ def test_mean_survival_and_quantile_belong_together() -> None:
 
 def test_a_heavy_tail_ends() -> None:
     timing = CommitTiming(2, Pareto(0.000375, 1.6))
-    assert commit_latency_mean(timing, 0) == pytest.approx(two_phase_commit.commit_latency_mean(timing) + 0.001, rel=3e-3)
+    assert commit_latency_mean(timing, 0) == pytest.approx(
+        two_phase_commit.commit_latency_mean(timing) + 0.001, rel=3e-3
+    )
 
 
 def test_one_acceptor_is_a_coordinator_and_three_fail_two_at_a_time() -> None:
@@ -95,7 +97,10 @@ def test_one_acceptor_is_a_coordinator_and_three_fail_two_at_a_time() -> None:
         (lambda: commit_bill(PAXOS, 2, 2), "`resource_manager_count` must be a whole number of at least 3, got 2"),
         (lambda: commit_bill(PAXOS, 5, -1), "`fault_count` must be a whole number of at least 0, got -1"),
         (lambda: commit_latency_mean(CommitTiming(5, Constant(1.0)), 3), r"`fault_count` must be in \[0, 2\], got 3"),
-        (lambda: commit_latency_quantile(CommitTiming(5, Constant(1.0)), 1.0), r"`probability` must be in \(0, 1\), got"),
+        (
+            lambda: commit_latency_quantile(CommitTiming(5, Constant(1.0)), 1.0),
+            r"`probability` must be in \(0, 1\), got",
+        ),
     ],
 )
 def test_what_is_out_of_range_is_named(call: Callable[[], object], message: str) -> None:

@@ -64,7 +64,12 @@ def leader(name: str = "l1", **changes: Any) -> Leader:
 def test_manager_saves_its_promise_before_it_proposes_it() -> None:
     node, effects = manager().on_message("l1", Prepare())
     proposal = Propose(0, (("p1", True),))
-    assert effects == (Save(State.PREPARED), Send("a1", proposal), Send("a2", proposal), SetTimer("outcome", (1.0, 1.0)))
+    assert effects == (
+        Save(State.PREPARED),
+        Send("a1", proposal),
+        Send("a2", proposal),
+        SetTimer("outcome", (1.0, 1.0)),
+    )
     assert node.on_message("l1", Prepare()) == (node, ())
 
 
