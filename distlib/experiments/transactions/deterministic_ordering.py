@@ -40,6 +40,7 @@ __all__ = [
     "briefly",
     "chaos",
     "commit_transactions",
+    "crossing",
     "drain_seconds",
     "hot_record",
     "judge",
@@ -125,6 +126,31 @@ def bank(
         accounts = ((f"a{name[1:]}", Account(amount)),)
         ask = (ask_seconds, ask_seconds)
         nodes[name] = partition_class(name, accounts, checkpoint_every=checkpoint_every, ask_seconds=ask)
+    return nodes
+
+
+def crossing(
+    balances: tuple[int, int] = (1, 1),
+    *,
+    both: bool = True,
+    sequencer: Sequencer | None = None,
+    partition_class: type[Partition] = Partition,
+    checkpoint_every: int | None = None,
+    retries: int = 0,
+) -> Nodes:
+    """Return two banks, and two clients whose transfers cross: `c` pays from `p1` to `p2`, and `d` back."""
+    nodes = bank(
+        2,
+        (),
+        balances=balances,
+        sequencer=sequencer,
+        partition_class=partition_class,
+        checkpoint_every=checkpoint_every,
+    )
+    del nodes["client"]
+    nodes["c"] = Client("sequencer", (work("c.1", {1: -1, 2: 1}),), retries=retries)
+    if both:
+        nodes["d"] = Client("sequencer", (work("d.1", {1: 1, 2: -1}),), retries=retries)
     return nodes
 
 

@@ -65,7 +65,7 @@ def durable_latencies(trace: Trace, *, warm_up: int = 50) -> tuple[list[float], 
     trace
         Of a run of :func:`run_log`.
     warm_up
-        How many records at the beginning to leave out.
+        How many records at the beginning to leave out; of the batches the first and the last are.
     """
     # A log that waits for its disk takes nothing in: the wait begins when a record is handed over, not when it is read.
     handed_over: dict[str, float] = {}
@@ -76,7 +76,7 @@ def durable_latencies(trace: Trace, *, warm_up: int = 50) -> tuple[list[float], 
         elif event.kind is Kind.DELIVER and isinstance(event.value, Durable):
             batches.append(len(event.value.records))
             latencies += [event.time_seconds - handed_over[record] for record in event.value.records]
-    return latencies[warm_up:], batches[1:]
+    return latencies[warm_up:], batches[1:-1]
 
 
 class SlowFiles(LogFiles):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias, assert_never
@@ -26,8 +26,9 @@ from distlib.broken.transactions.log_based import (
     TakesTablesAtTheBeginning,
     UndoesInPlace,
 )
+from distlib.models.latency import Constant, Exponential
 from distlib.models.transactions.log_based import zipf_update_rates
-from distlib.node import Node, Table, with_entry
+from distlib.node import Node, Table, World, with_entry
 from distlib.protocols.transactions.log_based import (
     Acknowledge,
     Action,
@@ -50,11 +51,16 @@ from distlib.protocols.transactions.log_based import (
     Update,
     Write,
     WritePage,
+    atomicity,
     decode,
+    durability,
     encode,
     winners,
     without_loss,
 )
+from distlib.runtimes.faults import Fault, Link, Network
+from distlib.runtimes.simulation import Run as SimulationRun
+from distlib.runtimes.simulation import simulate
 from distlib.runtimes.storage import Storage
 from distlib.runtimes.trace import Kind, Trace
 from distlib.runtimes.write_ahead_log import LogCorrupted, LogFiles, WriteAheadLog, read_log
@@ -71,14 +77,17 @@ __all__ = [
     "Trial",
     "bit_flips",
     "briefly",
+    "claims",
     "commit_latencies",
     "commits",
     "crash_everywhere",
     "instance",
     "log_table",
+    "measure_prefixes",
     "moments",
     "redo_counts",
     "restart_at",
+    "run_instance",
     "script",
     "script_runs",
     "state_label",
@@ -647,6 +656,39 @@ def _records(files: tuple[tuple[str, bytes], ...], checksum: Callable[[bytes], i
         return files
 
 
+def measure_prefixes(folder: Path, sizes: Iterable[int]) -> tuple[int, int]:
+    """Recover :func:`script` on real files from a log that ends after each of these sizes.
+
+    Each time the log, the pages and the master record are written to a folder of their own, a machine starts from
+    them, undoes the losers, and starts once more. Returns how many recoveries there were, and how many went wrong.
+    """
+    found, runs = moments(), script_runs()
+    tried = wrong = 0
+    for size_bytes in sizes:
+        for place, moment in enumerate(found):
+            if not moment.synced_bytes <= size_bytes <= len(moment.log):
+                continue
+            home = folder / f"{size_bytes}-{place}"
+            ((name, contents),), pages, master_lsn = moment.image(size_bytes)
+            (home / "log").mkdir(parents=True)
+            (home / "log" / name).write_bytes(contents)
+            disk = PageFolder(home)
+            disk.written = list(pages)
+            disk.sync()
+            disk.set_master(master_lsn)
+            machine = Machine(LogFiles(), PageFolder(home), folder=home / "log")
+            machine.finish(writes_pages=True)
+            machine.log_file.close()
+            again = Machine(LogFiles(), PageFolder(home), folder=home / "log")
+            again.log_file.close()
+            whole = without_loss(runs, again.log, FIRST_PAGES)
+            kept = moment.acknowledged <= set(winners(again.log))
+            tried += 1
+            wrong += not (kept and machine.values == again.values == whole and not again.database.is_finishing)
+            break
+    return tried, wrong
+
+
 # -------------------------------------------------------------------------------------------------------- flipped bits
 
 
@@ -704,7 +746,7 @@ def bit_flips(
 # -------------------------------------------------------------------------------------- every order of a small instance
 
 INSTANCES: dict[str, dict[str, Any]] = {
-    "one commits": {"runs": (Run("a", ((1, Add(0, 1)), (2, Add(0, 2)))),), "page_count": 2},
+    "one commits": {"runs": (Run("a", ((1, Add(0, -3)), (2, Add(0, 3)))),), "page_count": 2},
     "one aborts": {"runs": (Run("a", ((1, Add(0, 1)), (1, Add(0, 2))), commit=False),)},
     "with a checkpoint": {"runs": (Run("a", ((1, Add(0, 1)),)),), "checkpoints": 1},
     "one slot, one aborts": {"runs": (Run("a", ((1, Add(0, 1)),)), Run("b", ((1, Add(0, 10)),), commit=False))},
@@ -739,7 +781,31 @@ def instance(
 def first_disk(name: str) -> Disk:
     """Return what is on the server's disk at first, in an instance."""
     count = INSTANCES[name].get("page_count", 1)
-    return Disk((), tuple((number, Page((0, 0))) for number in range(1, count + 1)))
+    return Disk((), tuple((number, Page((10, 0))) for number in range(1, count + 1)))
+
+
+def claims(name: str, database_class: type[Database] = Database) -> dict[str, Callable[[World], bool]]:
+    """Return what must hold in every state of an instance."""
+    return {"atomicity": atomicity(first_disk(name), database_class), "durability": durability}
+
+
+def run_instance(name: str, *, seed: int, faults: Sequence[Fault] = (), until_seconds: float = 1.0) -> SimulationRun:
+    """Simulate an instance with exponential legs of 1 ms and a force of 2 ms; changes are 3 ms apart.
+
+    Dirty pages are written 1 ms after their first change, before their transaction has ended.
+    """
+    nodes = instance(name, patience_seconds=(0.5, 0.5))
+    server = nodes["server"]
+    assert isinstance(server, Server)
+    nodes["server"] = replace(server, step_seconds=(0.003, 0.003), write_seconds=(0.001, 0.001))
+    return simulate(
+        nodes,
+        seed=seed,
+        network=Network(Link(Exponential(0.001))),
+        save_latency={"server": Constant(0.002)},
+        faults=faults,
+        until_seconds=until_seconds,
+    )
 
 
 def briefly(message: Any) -> str:

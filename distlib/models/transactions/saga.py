@@ -310,7 +310,7 @@ def _excess_over(delay: Law, longest: float) -> _Excess:
     nodes = grid[:-1, None] + np.diff(grid)[:, None] * _CELL
     pieces = (np.asarray(delay.cdf(start + nodes)) @ _CELL_SHARES) * np.diff(grid)
     values = np.concatenate(([0.0], np.cumsum(pieces)))
-    return _Excess(start, CubicHermiteSpline(grid, values, np.asarray(delay.cdf(start + grid))))
+    return _Excess(start, _spline(grid, values, np.asarray(delay.cdf(start + grid))))
 
 
 def _excess_over_two(delay: Law, over_one: _Excess, longest: float) -> _Excess:
@@ -321,7 +321,11 @@ def _excess_over_two(delay: Law, over_one: _Excess, longest: float) -> _Excess:
     other, chance = _points(delay)
     grid = _grid(delay, longest)
     left = start + grid[:, None] - other
-    return _Excess(start, CubicHermiteSpline(grid, over_one(left) @ chance, over_one.slope(left) @ chance))
+    return _Excess(start, _spline(grid, over_one(left) @ chance, over_one.slope(left) @ chance))
+
+
+def _spline(grid: Floats, values: Floats, slopes: Floats) -> Any:
+    return CubicHermiteSpline(grid, values, slopes)  # type: ignore[no-untyped-call]  # scipy has no annotations
 
 
 def _grid(delay: Law, longest: float) -> Floats:
