@@ -179,7 +179,7 @@ forecast = Exercise(
             naive_conflict_probability(2000, 0.05, 3, 5000): "Each of the others writes three keys, too.",
             100 * 9 / 5000: "That is the mean number of conflicts. The question asks for the chance of at least one.",
         },
-        hint="How many others commit meanwhile, and with which chance does one of them meet one of three keys of 5,000?",
+        hint="How many others commit meanwhile, and with which chance does one of them meet one of our three keys?",
     ),
     right=(_FORECAST, 0.1646),
     wrong=((0.0582, "three keys, too"), (0.18, "at least one"), (0.5, "meanwhile")),

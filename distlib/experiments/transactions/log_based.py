@@ -503,7 +503,7 @@ class Trial:
     longest_log
         The most records that a log has, after any number of interrupted recoveries.
     faults
-        What went wrong, with how often.
+        What went wrong, with how often. "Wrong pages" do not hold the changes that were committed, and these alone.
     """
 
     images: int = 0
@@ -513,10 +513,13 @@ class Trial:
     faults: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        wrong = ", ".join(f"{fault} ({count:,})" for fault, count in sorted(self.faults.items()))
-        return (
-            f"{self.images:,} disks after a crash, {self.torn:,} with a torn end; {self.recoveries:,} recoveries; "
-            f"longest log {self.longest_log} records; {wrong or 'nothing lost, nothing left over'}"
+        wrong = [f"{fault}: {count:,}" for fault, count in sorted(self.faults.items())]
+        return "\n".join(
+            [
+                f"{self.images:,} disks after a crash, {self.torn:,} of them with a torn end",
+                f"{self.recoveries:,} recoveries, the longest log has {self.longest_log} records",
+                *(wrong or ["nothing lost, nothing left over"]),
+            ]
         )
 
 
@@ -638,7 +641,7 @@ class _Crashes:
         if not told <= set(winners(machine.log)):
             trial.faults["a committed transaction is lost"] += 1
         elif machine.values != without_loss(self.runs, machine.log, FIRST_PAGES):
-            trial.faults["pages do not hold the committed changes and these alone"] += 1
+            trial.faults["wrong pages"] += 1
         left = tuple((name, file.contents) for name, file in sorted(disk.files.items()))
         again = restart_at((left, pages.synced, pages.master_lsn), **self.options)
         again.finish()
@@ -814,11 +817,10 @@ def briefly(message: Any) -> str:
 
 
 def state_label(node: Node[Any, Any]) -> tuple[str, str] | None:
-    """Return what a figure writes on the lane of a server."""
+    """Return what a figure writes on the lane of a server: its pages in memory, and whether its log is on disk."""
     if isinstance(node, Server) and node.database is not None:
         held = ", ".join(str(page.values[0]) for _, page in node.database.pages)
-        tail = len(node.log) - len(node.disk.log)
-        return f"memory {held}" + (f", {tail} not forced" if tail else ""), "wait" if tail else "calm"
+        return held, "wait" if len(node.log) > len(node.disk.log) else "calm"
     return None
 
 

@@ -207,17 +207,18 @@ def batch_dials(*, identifier: str) -> Interactive:
         flush = flush_ms * MILLISECOND
         least = int(np.floor(arrivals * flush)) + 1
         greedy = greedy_latency_mean(arrivals, flush) / MILLISECOND
-        series = {"whatever is there": ([1, most], [greedy, greedy])}
+        series = {"greedy": ([1, most], [greedy, greedy])}
         beyond = f"Below {least} records a batch the disk cannot keep up."
         if least <= most:
             counts = list(range(least, most + 1))
             series["exactly B"] = (counts, [count_latency_mean(arrivals, flush, b) / MILLISECOND for b in counts])
             best = best_count(arrivals, flush, most=most)
             least_ms = count_latency_mean(arrivals, flush, best) / MILLISECOND
-            beyond = f"The best fixed batch has {best}, with {least_ms:.2f} ms. " + (beyond if least > 1 else "")
+            through = f"it lets through at most {best / flush:,.0f} a second"
+            beyond = f"The best fixed batch has {best}: {least_ms:.2f} ms, and {through}. {beyond if least > 1 else ''}"
         return frame_lines(
             series,
-            summary=f"{arrivals} commits a second, {flush_ms:g} ms a force: to write whatever is there takes "
+            summary=f"{arrivals:,} commits a second, {flush_ms:g} ms a force: a greedy log takes "
             f"{greedy:.2f} ms in the mean. {beyond}".strip(),
             x_label="records in a batch, B",
             y_label="mean commit latency (ms)",
@@ -233,8 +234,8 @@ def batch_dials(*, identifier: str) -> Interactive:
             Dial("flush_ms", (0.5, 1.0, 2.0, 4.0), 2.0, "a force takes", "ms", "{:g}"),
         ],
         identifier=identifier,
-        alt="Mean commit latency against the number of records in a batch, beside that of a log that writes whatever "
-        "is there.",
-        caption="A batch of fixed size has a best value between two bad ends, and it moves with the load. To write "
-        "whatever has come in needs no value at all.",
+        alt="Mean commit latency against the number of records in a batch, beside that of a greedy log, which "
+        "writes whatever is there.",
+        caption="A batch of fixed size has a best value between two bad ends, and it moves with the load. A greedy "
+        "log, which writes whatever has come in, needs no value at all.",
     )
