@@ -109,7 +109,10 @@ def test_where_pages_saturate_the_square_root_asks_for_far_too_many_checkpoints(
         (lambda: redo_records_mean(1, math.inf), "`interval_seconds` must be finite and at least 0, got inf"),
         (lambda: zipf_update_rates(3, -1, 1), "`exponent` must be finite and at least 0, got -1"),
         (lambda: undo_records_mean(1, -0.1, 1), r"`duration_seconds` must be finite and at least 0, got -0\.1"),
-        (lambda: forced_commit_latency_mean(Constant(0.1), -1), "`force_seconds` must be finite and at least 0, got -1"),
+        (
+            lambda: forced_commit_latency_mean(Constant(0.1), -1),
+            "`force_seconds` must be finite and at least 0, got -1",
+        ),
         (lambda: checkpoint_cost_per_second(0, 1, 1, lambda tau: tau), "`interval_seconds` must be above 0, got 0"),
         (lambda: linear_best_checkpoint_interval(1, 0, 1), "`crashes_per_second` must be above 0, got 0"),
         (
