@@ -166,7 +166,7 @@ def test_a_frame_that_lay_behind_a_torn_one_does_not_rise_again() -> None:
     assert [payload for _, payload in read_log([(FIRST, contents)]).records] == list(RECORDS[:2])
 
 
-# --------------------------------------------------------------------------------------------------------- damage, marks
+# -------------------------------------------------------------------------------------------------------- damage, marks
 
 
 def test_every_flipped_bit_is_noticed_and_a_log_that_stops_there_loses_what_was_confirmed() -> None:

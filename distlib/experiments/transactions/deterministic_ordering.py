@@ -52,6 +52,7 @@ __all__ = [
     "state_label",
     "transfer",
     "work",
+    "wrong_totals",
 ]
 
 Nodes = dict[str, Node[Any, Any]]
@@ -447,6 +448,32 @@ SYSTEMS: Mapping[str, Callable[[int], tuple[Seen, ...]]] = {
     "arrival order": lambda seed: _deterministic(seed, HurriedPartition),
 }
 """The same purchases, refunds and readers under each regime, by a seed: what their clients saw."""
+
+
+def wrong_totals(transactions: Sequence[Seen]) -> tuple[int, int]:
+    """Return how many reads of all accounts added up to another total than there is, and how many reads there were.
+
+    Parameters
+    ----------
+    transactions
+        What the clients of one of :data:`SYSTEMS` saw.
+    """
+    moved = {"alice": _PURCHASE, "bob": _REFUND}
+    reads = [
+        each
+        for each in transactions
+        if each.outcome is Outcome.OK and all(function == "read" for function, _, _ in each.operations)
+    ]
+    # Every transfer adds up to 0, so a reader who saw whole ones only finds the total that was there at first.
+    off = [
+        sum(
+            moved[name.split(".")[0]][int(str(account)[1:])]
+            for _, account, names in each.operations
+            for name in names or ()
+        )
+        for each in reads
+    ]
+    return sum(amount != 0 for amount in off), len(reads)
 
 
 def judge(system: str, seed: int) -> Verdict:

@@ -230,7 +230,7 @@ def batch_dials(*, identifier: str) -> Interactive:
     return Interactive(
         draw,
         [
-            Dial("arrivals", (100, 200, 400, 700, 1000, 1500, 2000, 3000), 1000, "commits", "a second"),
+            Dial("arrivals", (100, 200, 400, 700, 1000, 1400, 2000, 2900), 1400, "commits", "a second", "{:,}"),
             Dial("flush_ms", (0.5, 1.0, 2.0, 4.0), 2.0, "a force takes", "ms", "{:g}"),
         ],
         identifier=identifier,
