@@ -197,8 +197,8 @@ def wrong_read_seconds(timing: SagaTiming, reader: Law) -> float:
     """Return for how long, per saga, a read that begins then adds up two accounts wrongly: E|D + X_1 - X_2|.
 
     In seconds. Divided by the mean time between sagas it is the share of wrong reads, if sagas do not overlap and
-    reads come at random moments. It does not change if the reader *waits* at a flagged account: the other account was
-    read before.
+    reads come at random moments. All sagas complete. Then it does not change if the reader *waits* at a flagged
+    account: the other account was read before.
 
     Parameters
     ----------
