@@ -28,13 +28,13 @@ committers = Exercise(
     number(
         _COMMITTERS,
         mistakes={
-            12 / 0.003: "Whoever is in one force is told at its end, and cannot be in the next one already.",
+            12 / 0.003: "Whoever is told first comes back first, and the disk begins with that one alone.",
             1 / 0.003: "That is one commit in each force. Who comes during a force shares the next one.",
         },
         hint="How many commits are in one force on average, and how many forces are there in a second?",
     ),
     right=(2000, 2000.0),
-    wrong=((4000, "told at its end"), (333.3333333, "shares the next"), (500, "in one force")),
+    wrong=((4000, "begins with that one"), (333.3333333, "shares the next"), (500, "in one force")),
 )
 
 
