@@ -37,6 +37,8 @@ PARTS = {
     "consistency/paxos": "consistency/consensus",
     "consistency/quorum_systems": "consistency/voting",
     "consistency/staleness": "consistency/voting",
+    "fault_tolerance/failure_detector": "fault_tolerance/failover",
+    "fault_tolerance/redundancy": "fault_tolerance/failover",
     "transactions/commit_latency": "transactions/index",
     "transactions/deterministic_ordering": "transactions/log_based",
     "transactions/group_commit": "transactions/log_based",
@@ -47,13 +49,10 @@ PARTS = {
 # Chapters that are being written: what serves them may be there before them.
 BEING_WRITTEN = {
     "consistency/consensus",
-    "consistency/leader_election",
     "consistency/timestamps",
     "consistency/voting",
     "fault_tolerance/checkpointing",
-    "fault_tolerance/failover",
     "fault_tolerance/recovery_points",
-    "transactions/index",
     "transactions/three_phase_commit",
 }
 UNFINISHED = BEING_WRITTEN | {part for part, chapter in PARTS.items() if chapter in BEING_WRITTEN}

@@ -1,15 +1,15 @@
 """Paxos for a single decision: several may propose, one value is chosen, and it stays chosen.
 
-Source: Lamport, *Paxos Made Simple* (ACM SIGACT News 32(4), 2001), section 2; the letters of the phases are those of his
-*The Part-Time Parliament* (1998) and of common use.
+Source: Lamport, *Paxos Made Simple* (ACM SIGACT News 32(4), 2001), section 2; the letters of the phases are those of
+common use.
 
 Theory of operation
 -------------------
 A *ballot* is an attempt to get a value chosen; its number belongs to one proposer.
 
 - 1a. A proposer picks a ballot above all that it has used, and asks the acceptors to :class:`Prepare`.
-- 1b. An acceptor that has seen no higher ballot *promises* to accept nothing below this one, and tells which proposal it
-  has accepted last, if any.
+- 1b. An acceptor that has seen no higher ballot *promises* to accept nothing below this one, and tells which proposal
+  it has accepted last, if any.
 - 2a. With promises from a quorum the proposer asks to :class:`Accept` a value: that of the highest ballot among the
   proposals it was told of, and only if there was none, its own.
 - 2b. An acceptor accepts unless it has promised a higher ballot, and tells the learners.
