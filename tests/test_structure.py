@@ -50,7 +50,6 @@ PARTS = {
 BEING_WRITTEN = {
     "consistency/consensus",
     "consistency/timestamps",
-    "consistency/voting",
     "fault_tolerance/checkpointing",
     "fault_tolerance/recovery_points",
     "transactions/three_phase_commit",
