@@ -60,7 +60,11 @@ BEING_WRITTEN = {
 >>>>>>> timestamps
     "fault_tolerance/checkpointing",
     "fault_tolerance/recovery_points",
+<<<<<<< HEAD
     "transactions/log_based",
+=======
+    "transactions/three_phase_commit",
+>>>>>>> log_based
 }
 UNFINISHED = BEING_WRITTEN | {part for part, chapter in PARTS.items() if chapter in BEING_WRITTEN}
 
