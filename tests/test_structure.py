@@ -46,7 +46,6 @@ PARTS = {
 
 # Chapters that are being written: what serves them may be there before them.
 BEING_WRITTEN = {
-    "consistency/consensus",
     "consistency/leader_election",
     "consistency/timestamps",
     "consistency/voting",

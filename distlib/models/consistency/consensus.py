@@ -29,6 +29,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -172,13 +173,18 @@ def commit_latency_mean(timing: LogTiming) -> float:
     if timing.awaited == 0:
         return write
     replies, rank = timing.replies, timing.awaited
-    wait = order_statistic_mean_of(replies, rank)
+    wait = _wait_mean(replies, rank)
     if not timing.parallel_write:
         return write + wait
     if write == 0:
         return wait
     early, _ = quad(lambda t: 1.0 - float(order_statistic_sf_of(replies, rank, t)), 0.0, write, limit=200)
     return wait + float(early)
+
+
+@lru_cache(maxsize=1024)
+def _wait_mean(replies: tuple[Law, ...], rank: int) -> float:
+    return order_statistic_mean_of(replies, rank)
 
 
 def commit_latency_sf(timing: LogTiming, time_seconds: ArrayLike) -> Floats:
