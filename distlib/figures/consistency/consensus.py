@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distlib.figures import svg
 from distlib.figures.figure import Figure, Frame
 from distlib.figures.interactive import Dial, Interactive
 from distlib.figures.plots import frame_lines
 from distlib.figures.svg import Drawing
-from distlib.models.consistency.consensus import LogTiming, commit_latency_mean, commit_latency_sf
+from distlib.models.consistency.consensus import LogTiming, commit_latency_sf, majority
 from distlib.models.latency import Exponential
 from distlib.protocols.consistency.consensus import Role, Server
 from distlib.runtimes.trace import Event, Kind, Trace
@@ -21,6 +23,8 @@ from distlib.runtimes.trace import Event, Kind, Trace
 __all__ = ["draw_logs", "latency_dials", "log_dial", "logs"]
 
 MILLISECOND = 0.001
+
+Floats = NDArray[np.float64]
 
 _WIDTH: Final = 700.0
 _LEFT: Final = 170.0  # where the first entry begins
@@ -150,24 +154,37 @@ def log_dial(
 
 def latency_dials(*, identifier: str) -> Interactive:
     """Return the law of the commit latency against the number of servers and one follower's slowness."""
+    # The laws of two kinds of answers on one grid; what follows from them for any cluster is sums and products.
+    fine = np.concatenate((np.linspace(0, 30, 601), np.geomspace(30.1, 5000, 800)))
     times = np.linspace(0, 14, 57)
-    leg = Exponential(MILLISECOND)
 
     @cache
-    def timing(server_count: int, factor: int) -> LogTiming:
-        legs = (Exponential(factor * MILLISECOND), *[leg] * (server_count - 2))
-        return LogTiming(legs, MILLISECOND, MILLISECOND)
+    def late(factor: int) -> Floats:
+        """Return P(X > t) for a follower's answer on the grid of milliseconds."""
+        one = LogTiming((Exponential(factor * MILLISECOND),), follower_force_seconds=MILLISECOND)
+        return commit_latency_sf(one, fine * MILLISECOND)
 
-    def percent(which: LogTiming) -> np.ndarray:
-        return 100 * (1 - commit_latency_sf(which, times * MILLISECOND))
+    def waiting(servers: int, factor: int) -> Floats:
+        """Return P(X > t) for the answer that the leader waits for: one follower is slow, the others are alike."""
+        few = range(majority(servers) - 1)
+        others, quick, slow = servers - 2, 1 - late(1), 1 - late(factor)
+
+        def exactly(count: int) -> Floats:
+            if not 0 <= count <= others:
+                return np.zeros_like(fine)
+            return math.comb(others, count) * quick**count * (1 - quick) ** (others - count)
+
+        return np.sum([exactly(k) * (1 - slow) + exactly(k - 1) * slow for k in few], axis=0)
 
     def draw(servers: int, factor: int) -> Frame:
-        alike, slow = timing(servers, 1), timing(servers, factor)
-        before, after = (1000 * commit_latency_mean(which) for which in (alike, slow))
+        laws = [waiting(servers, each) for each in (1, factor)]
+        before, after = (1 + float(np.trapezoid(law, fine)) for law in laws)
         words = "All followers are alike" if factor == 1 else f"One follower is {factor} times as slow"
+        against = "" if factor == 1 else f", against {before:.2f} ms with all alike"
+        curves = [(times, 100 * np.where(times < 1, 0, 1 - np.interp(times - 1, fine, law))) for law in laws]
         return frame_lines(
-            {"all alike": (times, percent(alike)), "one slow": (times, percent(slow))},
-            summary=f"{servers} servers. {words}: {after:.2f} ms in the mean, against {before:.2f} ms.",
+            {"all alike": curves[0], "one slow": curves[1]},
+            summary=f"{servers} servers. {words}: {after:.2f} ms in the mean{against}.",
             x_label="time since the request reached the leader (ms)",
             y_label="committed by then (%)",
             x_limits=(0, 14),
@@ -178,10 +195,10 @@ def latency_dials(*, identifier: str) -> Interactive:
         draw,
         [
             Dial("servers", (2, 3, 4, 5, 6, 7), 5, "servers"),
-            Dial("factor", (1, 2, 5, 10, 100), 100, "one follower's legs are longer by", "×"),
+            Dial("factor", (1, 2, 5, 10, 100), 100, "one follower's legs, times"),
         ],
         identifier=identifier,
         alt="Two distribution functions of the time to commit: all followers alike, and one of them slow.",
-        caption="Legs of a millisecond in the mean, exponential; forced writes of a millisecond. Two servers wait for "
-        "the slow one, and so does nobody else.",
+        caption="Legs of a millisecond in the mean, exponential; forced writes of a millisecond. A cluster of two "
+        "waits for the slow follower; no other does.",
     )
