@@ -317,7 +317,7 @@ CLIENT_LEG = Constant(0.0003)
 
 def timed_network(timing: LogTiming, client_leg: Law = CLIENT_LEG) -> Network:
     """Return the links between s1, its followers and the clients; followers keep the order of what they are sent."""
-    links = {}
+    links: dict[tuple[str, str], Link] = {}
     for name, leg in zip(names_of(timing.server_count)[1:], timing.legs, strict=True):
         link = Link(leg, ordered=True)
         links |= {("s1", name): link, (name, "s1"): link}
@@ -388,11 +388,12 @@ def write_latencies(timing: LogTiming, write_count: int, *, seed: int, pause_sec
 
 def shipping_options(shipping: Shipping) -> dict[str, Any]:
     """Return the options of a server that ships entries this way."""
-    return {
+    ways: dict[Shipping, dict[str, Any]] = {
         Shipping.ONE_AT_A_TIME: {"pipelined": False, "batch_limit": 1},
         Shipping.PIPELINED: {"pipelined": True, "batch_limit": 1},
         Shipping.BATCHED: {"pipelined": True, "batch_limit": 10_000, "gather_seconds": (0.0, 0.0)},
-    }[shipping]
+    }
+    return ways[shipping]
 
 
 def throughput(
@@ -544,7 +545,7 @@ def chaos(
     changes = (members_operation(members | {extra}), members_operation(members))
     nodes["operator"] = Client(everyone, changes, (1.0, 3.0), (0.5, 2.0), retry_seconds=(0.2, 0.4), retries=25)
     nodes |= contenders(client_count, operation_count, everyone)
-    faults = [
+    faults: list[Fault] = [
         CrashRandomly(everyone, Exponential(1.5), Exponential(0.1)),
         PauseRandomly(everyone, Exponential(2.0), Exponential(0.3)),
         PartitionRandomly(everyone, Exponential(1.0), Exponential(0.4)),
@@ -594,7 +595,7 @@ class Failover:
     election_seconds
         From the kill until another server knew that it leads.
     history
-        What the clients saw, with times in seconds since the cluster was booted.
+        What the clients saw, in the order of one trace.
     killed, successor
         Who led before and after.
     total
@@ -676,19 +677,20 @@ def kill_the_leader(
         killed = _leader_of(trace)
         assert killed is not None
         acknowledged = len(trace.of(Kind.COMPLETE))
-        at_seconds = running.now_seconds()
         running.kill(killed)
         running.wait_for(Kind.COMPLETE, acknowledged + adds_after, timeout_seconds=timeout_seconds)
         reached = max(node.commit_index for _, node in servers(running.world))
         running.restart(killed)
         running.wait_until(lambda trace: _commit_index(trace, killed) >= reached, timeout_seconds)
     trace = running.trace
+    crash = trace.of(Kind.CRASH, node=killed)[0]
+    at_seconds = crash.time_seconds
     times = [event.time_seconds for event in trace.of(Kind.COMPLETE)]
     since = [max(seconds for seconds in times if seconds <= at_seconds), *(each for each in times if each > at_seconds)]
     led = next(
         event
         for event in trace.of(Kind.DELIVER)
-        if event.time_seconds > at_seconds and isinstance(event.state, Server) and event.state.role is Role.LEADER
+        if event.number > crash.number and isinstance(event.state, Server) and event.state.role is Role.LEADER
     )
     return Failover(
         outage_seconds=max(later - earlier for earlier, later in pairwise(since)),

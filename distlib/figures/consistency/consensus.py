@@ -172,7 +172,7 @@ def latency_dials(*, identifier: str) -> Interactive:
         def exactly(count: int) -> Floats:
             if not 0 <= count <= others:
                 return np.zeros_like(fine)
-            return math.comb(others, count) * quick**count * (1 - quick) ** (others - count)
+            return np.asarray(math.comb(others, count) * quick**count * (1 - quick) ** (others - count))
 
         return np.sum([exactly(k) * (1 - slow) + exactly(k - 1) * slow for k in few], axis=0)
 
