@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 _WIDTH: Final = 700.0
 _LEFT: Final = 170.0  # where the first entry begins
-_CELL: Final = 64.0
+_CELL: Final = 84.0
 _ROW: Final = 52.0
 _TOP: Final = 34.0
 
