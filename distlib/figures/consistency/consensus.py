@@ -27,8 +27,9 @@ MILLISECOND = 0.001
 Floats = NDArray[np.float64]
 
 _WIDTH: Final = 700.0
-_LEFT: Final = 170.0  # where the first entry begins
-_CELL: Final = 84.0
+_LEFT: Final = 150.0  # where the first entry begins
+_WIDEST: Final = 150.0
+_GAP: Final = 8.0
 _ROW: Final = 52.0
 _TOP: Final = 34.0
 
@@ -43,9 +44,10 @@ def draw_logs(servers: Mapping[str, Server], *, columns: int | None = None) -> D
     columns
         How many entries there is room for; by default as many as there are.
     """
-    count = columns or max(1, *(node.disk.last_index for node in servers.values()))
+    count = columns or max([1, *(node.disk.last_index for node in servers.values())])
+    cell = min(_WIDEST, (_WIDTH - _LEFT) / count)
     parts = [
-        svg.text(_LEFT + (column + 0.5) * _CELL - 4, 18, f"entry {column + 1}", "ds-small ds-soft ds-m")
+        svg.text(_LEFT + (column + 0.5) * cell - _GAP / 2, 18, f"entry {column + 1}", "ds-small ds-soft ds-m")
         for column in range(count)
     ]
     tones = {Role.FOLLOWER: "ds-calm", Role.CANDIDATE: "ds-wait", Role.LEADER: "ds-accent"}
@@ -57,22 +59,22 @@ def draw_logs(servers: Mapping[str, Server], *, columns: int | None = None) -> D
         ]
         parts.append(svg.group(words, tones[node.role]))
         for index in range(1, node.disk.last_index + 1):
-            parts.append(_entry(node, index, _LEFT + (index - 1) * _CELL, top))
+            parts.append(_entry(node, index, _LEFT + (index - 1) * cell, top, cell - _GAP))
         if not node.disk.last_index:
             parts.append(svg.text(_LEFT, top + 25, "empty", "ds-small ds-soft"))
     return Drawing(_WIDTH, _TOP + len(servers) * _ROW, tuple(parts), "Logs")
 
 
-def _entry(node: Server, index: int, left: float, top: float) -> str:
+def _entry(node: Server, index: int, left: float, top: float, width: float) -> str:
     """Draw an entry: its term, in a full frame where the server takes it for committed, in a dashed one where not."""
     committed = index <= node.commit_index
     kinds = ["ds-blank", "ds-tint", "ds-line"] if committed else ["ds-blank", "ds-line ds-dash"]
-    frames = [svg.rectangle(left, top + 2, _CELL - 8, _ROW - 14, kind, corner=4) for kind in kinds]
+    frames = [svg.rectangle(left, top + 2, width, _ROW - 14, kind, corner=4) for kind in kinds]
     term = node.disk.term_at(index)
     parts = [
         *frames,
-        svg.text(left + (_CELL - 8) / 2, top + 18, f"term {term}", "ds-small ds-ink ds-m"),
-        svg.text(left + (_CELL - 8) / 2, top + 33, "committed" if committed else "", "ds-small ds-m"),
+        svg.text(left + width / 2, top + 18, f"term {term}", "ds-small ds-ink ds-m"),
+        svg.text(left + width / 2, top + 33, "committed" if committed else "", "ds-small ds-m"),
     ]
     return svg.group(parts, f"ds-{(term - 1) % 6 + 1}")
 
