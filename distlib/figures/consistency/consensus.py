@@ -176,7 +176,7 @@ def latency_dials(*, identifier: str) -> Interactive:
                 return np.zeros_like(fine)
             return np.asarray(math.comb(others, count) * quick**count * (1 - quick) ** (others - count))
 
-        return np.sum([exactly(k) * (1 - slow) + exactly(k - 1) * slow for k in few], axis=0)
+        return np.asarray(np.sum([exactly(k) * (1 - slow) + exactly(k - 1) * slow for k in few], axis=0))
 
     def draw(servers: int, factor: int) -> Frame:
         laws = [waiting(servers, each) for each in (1, factor)]
