@@ -37,6 +37,8 @@ PARTS = {
     "consistency/paxos": "consistency/consensus",
     "consistency/quorum_systems": "consistency/voting",
     "consistency/staleness": "consistency/voting",
+    "fault_tolerance/failure_detector": "fault_tolerance/failover",
+    "fault_tolerance/redundancy": "fault_tolerance/failover",
     "transactions/commit_latency": "transactions/index",
     "transactions/deterministic_ordering": "transactions/log_based",
     "transactions/group_commit": "transactions/log_based",
@@ -46,13 +48,9 @@ PARTS = {
 
 # Chapters that are being written: what serves them may be there before them.
 BEING_WRITTEN = {
-    "consistency/leader_election",
     "consistency/timestamps",
-    "consistency/voting",
     "fault_tolerance/checkpointing",
-    "fault_tolerance/failover",
     "fault_tolerance/recovery_points",
-    "transactions/index",
     "transactions/log_based",
     "transactions/three_phase_commit",
 }

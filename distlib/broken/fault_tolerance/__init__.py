@@ -1,0 +1,1 @@
+"""Protocols for fault tolerance with one mistake each."""

@@ -1,0 +1,1 @@
+"""Experiments on the protocols in :mod:`distlib.protocols.fault_tolerance`."""

@@ -1,0 +1,1 @@
+"""Models of the protocols in :mod:`distlib.protocols.fault_tolerance`."""

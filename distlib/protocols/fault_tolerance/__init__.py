@@ -1,0 +1,1 @@
+"""Protocols that go on when a machine does not."""
