@@ -52,7 +52,6 @@ PARTS = {
 
 # Chapters that are being written: what serves them may be there before them.
 BEING_WRITTEN = {
-    "consistency/consensus",
     "fault_tolerance/checkpointing",
     "fault_tolerance/recovery_points",
 }
