@@ -24,4 +24,3 @@ class SavesInTwoSteps(Worker):
     def save(self) -> Effects:
         half = Dump(Progress(self.saved.local.done, self.older), self.saved.remote)
         return (Save(half), *super().save())
-

@@ -80,7 +80,9 @@ class Solver:
         return Solver(self.answer, residual, residual.copy(), self.step, float((residual * residual).sum()))
 
 
-def solve(folder: str | os.PathLike[str], *, side: int, steps: int, every: int = 1, files: Files | None = None) -> bytes:
+def solve(
+    folder: str | os.PathLike[str], *, side: int, steps: int, every: int = 1, files: Files | None = None
+) -> bytes:
     """Go on from the latest checkpoint in a folder, or begin; save every so many steps; return the final state."""
     checkpoints = Checkpoints(folder, files)
     found = checkpoints.load()

@@ -78,9 +78,7 @@ def seconds_to_finish(
         The law of the time to a loss of the machine; None: it is never lost.
     """
     law = Exponential(failures) if isinstance(failures, int | float) else failures
-    simulation = _simulation(
-        worker, law, seed=seed, downtime=downtime, machine_failures=machine_failures, record=False
-    )
+    simulation = _simulation(worker, law, seed=seed, downtime=downtime, machine_failures=machine_failures, record=False)
     while True:
         node = simulation.world.nodes["worker"]
         if isinstance(node, Worker) and node.doing == "finished":
@@ -94,6 +92,7 @@ def run_worker(worker: Worker, faults: Sequence[Fault], until_seconds: float) ->
 
 
 # ----------------------------------------------------------------------------------------------------- on real disks
+
 
 class CutOff(Exception):
     """The process was killed here."""
