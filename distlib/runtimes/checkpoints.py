@@ -3,7 +3,8 @@
 Theory of operation
 -------------------
 Each checkpoint is written by :class:`~distlib.runtimes.storage.Storage`: under a temporary name, forced, renamed, the
-folder forced, with a checksum over all of it. That alone survives every crash, as long as the disk keeps what was forced.
+folder forced, with a checksum over all of it. That alone survives every crash, as long as the disk keeps what was
+forced.
 
 Here two of them take turns, in a folder each: checkpoint n goes where n - 2 was. So a file that is damaged *after* it
 was written (a disk that lied, a copy that was cut off, a person) costs one interval and not the work: the checksum

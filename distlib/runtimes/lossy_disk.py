@@ -1,13 +1,14 @@
-"""A model of a disk that loses what was not forced: everything that a power failure may leave of a folder.
+r"""A model of a disk that loses what was not forced: everything that a power failure may leave of a folder.
 
 Theory of operation
 -------------------
-A process that is killed loses its memory; what it has written is in the memory of the operating system and reaches the
-disk later. So no ``kill -9`` shows that an ``fsync`` is missing. A power failure does: it takes the system's memory, too.
+A process that is killed loses its memory; what it has written is in the memory of the operating system and reaches
+the disk later. So no ``kill -9`` shows that an ``fsync`` is missing. A power failure does: it takes the system's
+memory, too.
 
-The model keeps apart what programs see and what is forced. Contents of a file that were not forced may be there up to any
-byte, or have their length and hold zeros. Names in a folder that were not forced may be there or not, each by itself.
-After a crash at a chosen operation, :meth:`LossyDisk.after_power_failure` goes through all folders that may be left;
+The model keeps apart what programs see and what is forced. Contents of a file that were not forced may be there up to
+any byte, or have their length and hold zeros. Names in a folder that were not forced may be there or not, each by
+itself. After a crash at a chosen operation, :meth:`LossyDisk.after_power_failure` goes through all folders that may be left;
 :meth:`LossyDisk.after_kill` is the one that a killed process leaves.
 
 Source: Pillai et al., *All File Systems Are Not Created Equal: On the Complexity of Crafting Crash-Consistent
@@ -21,7 +22,7 @@ Examples
 >>> disk.write(file, memoryview(b"ab"))
 2
 >>> [left.get("value") for left in disk.after_power_failure()]
-[b'', b'a', b'ab', b'\\x00\\x00', None]
+[b'', b'a', b'ab', b'\x00\x00', None]
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _HEAD = struct.Struct(">QQd")
 
 @dataclass
 class Solver:
-    """The method of conjugate gradients for the heat in a plate: a computation with a state that is more than its answer.
+    """The method of conjugate gradients for the heat in a plate: its state is more than its answer.
 
     Parameters
     ----------

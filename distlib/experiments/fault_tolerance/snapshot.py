@@ -11,9 +11,8 @@ from distlib.node import Node, World
 from distlib.protocols.fault_tolerance.snapshot import (
     Branch,
     Customers,
-    Marker,
     Order,
-    Transfer,
+    Report,
     global_state,
     money_in_snapshot,
     money_in_world,
@@ -39,6 +38,9 @@ __all__ = [
     "state_label",
     "was_an_instant",
 ]
+
+
+FOUR_MILLISECONDS = Constant(0.004)
 
 
 def branches(world: World) -> dict[str, Branch]:
@@ -105,7 +107,7 @@ def run_bank(
     nodes: Mapping[str, Node[Any, Any]],
     *,
     seed: int,
-    delay: Law = Constant(0.004),
+    delay: Law = FOUR_MILLISECONDS,
     ordered: bool = True,
     rate_per_second: float = 50.0,
     until_seconds: float | None = None,
@@ -199,15 +201,15 @@ def measure_snapshot(count: int = 3) -> tuple[int, int]:
 
 def briefly(message: Any) -> str:
     """Say a message on an arrow."""
-    return str(message) if isinstance(message, Transfer | Marker) else ""
+    return "report" if isinstance(message, Report) else str(message)
 
 
 def state_label(node: Any) -> tuple[str, str] | None:
-    """Say what a branch holds, and what it has recorded."""
+    """Say what a branch holds, and in brackets what it has recorded: its balance, and what was on the channels."""
     if not isinstance(node, Branch):
         return None
     if node.recorded is None:
         return f"{node.balance}", "calm"
     found = sum(sum(amounts) for _, amounts in node.channels)
-    words = f"{node.balance}, recorded {node.recorded}" + (f" + {found}" if found else "")
+    words = f"{node.balance} [{node.recorded}" + (f" + {found}]" if found else "]")
     return words, "wait" if node.open else "good"

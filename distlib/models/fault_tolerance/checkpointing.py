@@ -3,18 +3,18 @@ r"""How often to save: the time that work takes on machines that fail, and the i
 Theory of operation
 -------------------
 Work of :math:`T_s` seconds is cut into segments of :math:`\tau`. After each comes a dump of :math:`\delta`. *The
-interval* :math:`\tau` *excludes the dump.* Failures of the whole platform come at the rate :math:`1/M`; after each there is
-a downtime D, during which nothing fails, and a restart R. Times are in one unit, whichever.
+interval* :math:`\tau` *excludes the dump.* Failures of the whole platform come at the rate :math:`1/M`; after each
+there is a downtime D, during which nothing fails, and a restart R. Times are in one unit, whichever.
 
 For exponential failures all is in closed form, the optimum by Lambert's W. For Weibull failures the mean follows from a
 recursion over the segments since the last failure, for a checkpoint does not make a machine any younger. Two levels of
 dumps are a small linear system.
 
 Sources: J. W. Young, "A first order approximation to the optimum checkpoint interval", *Communications of the ACM*
-17(9), 1974; J. T. Daly, "A higher order estimate of the optimum checkpoint interval for restart dumps", *Future Generation
-Computer Systems* 22(3), 2006, sections 3 and 4; R. M. Corless et al., "On the Lambert W function", *Advances in
-Computational Mathematics* 5, 1996; A. Benoit et al., "Towards optimal multi-level checkpointing", *IEEE Transactions on
-Computers* 66(7), 2017, for the two levels. The recursions are derived here.
+17(9), 1974; J. T. Daly, "A higher order estimate of the optimum checkpoint interval for restart dumps", *Future
+Generation Computer Systems* 22(3), 2006, sections 3 and 4; R. M. Corless et al., "On the Lambert W function", *Advances
+in Computational Mathematics* 5, 1996; A. Benoit et al., "Towards optimal multi-level checkpointing", *IEEE Transactions
+on Computers* 66(7), 2017, for the two levels. The recursions are derived here.
 
 Examples
 --------
@@ -265,8 +265,8 @@ def completion_time_mean(
 ) -> float:
     r"""Return the mean time until the work is done, for exponential failures.
 
-    :math:`\frac{T_s}{\tau}\,(M + D)\,e^{R/M}\,\bigl(e^{(\tau+\delta)/M} - 1\bigr)`; with a restart during which nothing fails,
-    :math:`(M + D)\,e^{R/M}` is :math:`M + R + D`.
+    :math:`\frac{T_s}{\tau}\,(M + D)\,e^{R/M}\,\bigl(e^{(\tau+\delta)/M} - 1\bigr)`; with a restart during which nothing
+    fails, :math:`(M + D)\,e^{R/M}` is :math:`M + R + D`.
 
     Parameters
     ----------
@@ -363,8 +363,8 @@ def weibull_completion_time_mean(
 ) -> float:
     r"""Return the mean time until all segments are done, where times to failure are Weibull.
 
-    A failure makes the machine as new; a checkpoint does not. Nothing fails during a restart. With n segments left, and j done
-    since the last failure,
+    A failure makes the machine as new; a checkpoint does not. Nothing fails during a restart. With n segments left, and
+    j done since the last failure,
 
     :math:`E_{n,j} = \int_0^s \frac{S(js+u)}{S(js)}\,du + \pi_j E_{n-1,j+1} + (1-\pi_j)(R + E_{n,0})`,
 
@@ -430,11 +430,12 @@ def two_level_slowdown(
 ) -> float:
     r"""Return how many times longer work takes with quick local and slow remote dumps.
 
-    A pattern is n segments, each with a local dump, the last with a remote one on top. A failure of the first kind costs the
-    segment, one of the second kind the pattern: nothing fails during a restart. With :math:`\lambda = \lambda_1 + \lambda_2` and
-    :math:`q_i = e^{-\lambda s_i}`, the mean times :math:`E_i` to the end of the pattern solve
+    A pattern is n segments, each with a local dump, the last with a remote one on top. A failure of the first kind
+    costs the segment, one of the second kind the pattern: nothing fails during a restart. With
+    :math:`\lambda = \lambda_1 + \lambda_2` and :math:`q_i = e^{-\lambda s_i}`, the mean times :math:`E_i` to the end
+    of the pattern solve
 
-    :math:`E_i = \frac{1-q_i}{\lambda} + q_i E_{i+1} + \frac{1-q_i}{\lambda} [\lambda_1 (R_1 + E_i) + \lambda_2 (R_2 + E_0)]`.
+    :math:`E_i = \frac{1-q_i}{\lambda} [1 + \lambda_1 (R_1 + E_i) + \lambda_2 (R_2 + E_0)] + q_i E_{i+1}`.
 
     Parameters
     ----------

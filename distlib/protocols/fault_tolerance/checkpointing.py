@@ -1,15 +1,15 @@
 """A worker that computes for days on machines that fail: it saves its state, and goes on from there.
 
-Sources: Young, *A First Order Approximation to the Optimum Checkpoint Interval* (Communications of the ACM 17(9), 1974);
-Daly, *A Higher Order Estimate of the Optimum Checkpoint Interval for Restart Dumps* (Future Generation Computer Systems
-22(3), 2006), section 2, for what a failure costs; Moody et al., *Design, Modeling, and Evaluation of a Scalable
+Sources: Young, *A First Order Approximation to the Optimum Checkpoint Interval* (Communications of the ACM 17(9),
+1974); Daly, *A Higher Order Estimate of the Optimum Checkpoint Interval for Restart Dumps* (Future Generation
+Computer Systems 22(3), 2006), section 2, for what a failure costs; Moody et al., *Design, Modeling, and Evaluation of a Scalable
 Multi-level Checkpointing System* (SC 2010), for two levels.
 
 Theory of operation
 -------------------
 The work is cut into *segments*. A segment is computed, then the state is dumped; when the dump is complete, it replaces
-the one before it, at once and whole. A crash costs what was done since: the segment under way, the dump under way. After a
-crash the worker first restores its state, which takes time too, and may be cut short by the next crash.
+the one before it, at once and whole. A crash costs what was done since: the segment under way, the dump under way.
+After a crash the worker first restores its state, which takes time too, and may be cut short by the next crash.
 
 With two levels the worker dumps to its own machine each time, which is quick and survives the crash of a process; every
 so many segments it dumps to a remote store also. A :class:`Machine` that is lost takes the local dumps with it.

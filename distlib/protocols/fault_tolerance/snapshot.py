@@ -8,10 +8,10 @@ Theory of operation
 Branches of a bank send each other money. Money is neither made nor destroyed, so in every instant the balances and what
 is on its way add up to the same sum; and so they must in a snapshot, or it shows a bank that never was.
 
-1. The *initiator* records its own balance, and at once, before any other message, sends a :class:`Marker` on each of its
-   outgoing channels.
-2. A branch that gets its first marker records its balance, then sends markers on all its channels, before anything else.
-   The channel that this marker came on is empty in the snapshot.
+1. The *initiator* records its own balance, and at once, before any other message, sends a :class:`Marker` on each of
+   its outgoing channels.
+2. A branch that gets its first marker records its balance, then sends markers on all its channels, before anything
+   else. The channel that this marker came on is empty in the snapshot.
 3. What arrives on another channel after the branch has recorded, and before the marker of that channel, was on its way:
    it is recorded as the *state of the channel*.
 4. A branch that has a marker from every other branch is done, and reports to the initiator what it recorded.
