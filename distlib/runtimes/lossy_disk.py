@@ -8,8 +8,8 @@ memory, too.
 
 The model keeps apart what programs see and what is forced. Contents of a file that were not forced may be there up to
 any byte, or have their length and hold zeros. Names in a folder that were not forced may be there or not, each by
-itself. After a crash at a chosen operation, :meth:`LossyDisk.after_power_failure` goes through all folders that may be left;
-:meth:`LossyDisk.after_kill` is the one that a killed process leaves.
+itself. After a crash at a chosen operation, :meth:`LossyDisk.after_power_failure` goes through all folders
+that may be left; :meth:`LossyDisk.after_kill` is the one that a killed process leaves.
 
 Source: Pillai et al., *All File Systems Are Not Created Equal: On the Complexity of Crafting Crash-Consistent
 Applications* (OSDI 2014), section 3. Left out: overwriting in place that persists out of order, blocks of a file that

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
-from distlib.node import Step
+from distlib.node import Send, Step
 from distlib.protocols.fault_tolerance.snapshot import Branch, Marker, Transfer
 
 __all__ = ["AsksAround", "ForgetsChannels", "PaysFirst"]
@@ -20,7 +20,7 @@ class AsksAround(Branch):
             return replace(self, open=frozenset()), ()
         node, effects = self.record(message.initiator)
         # The answer is a marker to the initiator and to nobody else.
-        return replace(node, open=frozenset()), tuple(each for each in effects if each.target == message.initiator)
+        return replace(node, open=frozenset()), (Send(message.initiator, message),) if effects else ()
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,7 @@ def measure_snapshot(count: int = 3) -> tuple[int, int]:
 
 def briefly(message: Any) -> str:
     """Say a message on an arrow."""
-    return "report" if isinstance(message, Report) else str(message)
+    return "" if isinstance(message, Report) else str(message)
 
 
 def state_label(node: Any) -> tuple[str, str] | None:

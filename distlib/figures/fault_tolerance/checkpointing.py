@@ -41,7 +41,7 @@ def interval_dials(*, identifier: str) -> Interactive:
         rough = [100 * waste_to_first_order(each, dump_minutes, mtbf) for each in intervals.tolist()]
         inside = 1 <= best <= 3000
         return frame_lines(
-            {"exact": (intervals, exact), "to first order": (intervals, rough)},
+            {"exact": (intervals, exact), "first order": (intervals, rough)},
             summary=f"A failure every {_duration(mtbf)}. Best interval: {_duration(best)} of work, then a dump of "
             f"{_duration(dump_minutes)}. {least:.1%} of the machine is lost; that is {least * nodes:,.0f} of "
             f"{nodes:,} nodes.",
@@ -55,7 +55,7 @@ def interval_dials(*, identifier: str) -> Interactive:
 
     dials = [
         Dial("nodes", (10, 100, 1_000, 10_000, 100_000), 10_000, "nodes", "", "{:,}"),
-        Dial("node_years", (1, 5, 25), 5, "a node fails once in", "years"),
+        Dial("node_years", (1, 5, 25), 5, "life of a node", "years"),
         Dial("dump_minutes", (0.5, 2.0, 10.0, 30.0), 10.0, "dump", "min", "{:g}"),
     ]
     return Interactive(

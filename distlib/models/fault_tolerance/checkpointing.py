@@ -250,7 +250,7 @@ def optimal_interval(dump: float, mtbf: float) -> float:
         # Near its branch point the function loses half of the digits; its series there does not.
         p = math.sqrt(-2 * math.expm1(-ratio))
         return mtbf * (p - p**2 / 3 + 11 * p**3 / 72 - 43 * p**4 / 540)
-    return mtbf * (1 + float(lambertw(-math.exp(-1 - ratio)).real))
+    return mtbf * (1 + float(lambertw(-math.exp(-1 - ratio)).real))  # type: ignore[no-untyped-call]
 
 
 def completion_time_mean(
@@ -400,7 +400,7 @@ def weibull_completion_time_mean(
     s = work + dump
 
     def hazard(time: float) -> float:
-        return (time / scale) ** shape
+        return float((time / scale) ** shape)
 
     passes = [math.exp(hazard(j * s) - hazard((j + 1) * s)) for j in range(segments)]
     spent = [
@@ -505,7 +505,7 @@ def two_level_optimum(
 
     best: tuple[int, float, float] | None = None
     for n in range(1, most_segments + 1):
-        found = minimize_scalar(
+        found = minimize_scalar(  # type: ignore[no-untyped-call]
             lambda log_work, n=n: two_level_slowdown(
                 n, math.exp(log_work), dumps=dumps, rates=rates, restarts=restarts
             ),

@@ -48,4 +48,4 @@ def test_labels_say_what_a_branch_has_recorded() -> None:
     node, _ = node.on_message("b", Transfer(1))
     assert state_label(node) == ("3 [2 + 1]", "wait")
     assert state_label(None) is None
-    assert [briefly(each) for each in (Transfer(1), Marker("a"), Report(1, ()))] == ["1", "marker", "report"]
+    assert [briefly(each) for each in (Transfer(1), Marker("a"), Report(1, ()))] == ["1", "marker", ""]
