@@ -13,14 +13,17 @@ __all__ = ["AsksAround", "ForgetsChannels", "PaysFirst"]
 
 @dataclass(frozen=True)
 class AsksAround(Branch):
-    """Every branch is asked for its balance, and says it: no markers between the others, no channels."""
+    """The initiator asks every branch for its balance, and counts what comes in until the answer does.
+
+    No markers between the others, so nobody sees what is on its way from one of them to another.
+    """
 
     def on_marker(self, source: str, message: Marker) -> Step[Self]:
         if self.recorded is not None:
-            return replace(self, open=frozenset()), ()
-        node, effects = self.record(message.initiator)
+            return replace(self, open=self.open - {source}), ()
+        node, _ = self.record(message.initiator)
         # The answer is a marker to the initiator and to nobody else.
-        return replace(node, open=frozenset()), (Send(message.initiator, message),) if effects else ()
+        return replace(node, open=frozenset()), (Send(message.initiator, message),)
 
 
 @dataclass(frozen=True)
