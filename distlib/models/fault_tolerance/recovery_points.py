@@ -12,7 +12,7 @@ the other one's present state is as good as a checkpoint. Scan backwards from th
   .. math:: E_1 = \frac1c \Bigl(1 + \frac{m}{2c}\Bigr)
 
 - *no messages*: no message at all may cross the line, in total at the rate m. The same scan, but each message, of
-  either direction, throws away what was found since the one before. The result is the same expression, with the total rate.
+  either direction, throws away what was found since the one before. The result is the same, with the total rate.
 
 *Induced checkpoints.* Two processes; each raises its index by one at the rate c; a message (rate m each way) from the
 one with the higher index lifts the other to it, by a checkpoint. The difference of the indices is a Markov chain on the

@@ -279,7 +279,7 @@ class Pacer(Node[Message, None]):
     def on_message(self, source: str, message: Message) -> Step[Self]:
         if not isinstance(message, Next):
             return self, ()
-        node = replace(self, count=self.count + 1)
+        node = replace(self, count=self.count + 1) if self.numbered else self
         return node, (*node.orders(node.count), Send(self.name, Next()))
 
     def orders(self, count: int) -> Effects:
