@@ -42,6 +42,8 @@ PARTS = {
     "consistency/staleness": "consistency/voting",
     "consistency/timestamp_ordering": "consistency/timestamps",
     "fault_tolerance/failure_detector": "fault_tolerance/failover",
+    "fault_tolerance/message_logging": "fault_tolerance/recovery_points",
+    "fault_tolerance/point_in_time": "fault_tolerance/recovery_points",
     "fault_tolerance/redundancy": "fault_tolerance/failover",
     "fault_tolerance/snapshot": "fault_tolerance/checkpointing",
     "transactions/commit_latency": "transactions/index",
@@ -53,7 +55,15 @@ PARTS = {
 
 # Chapters that are being written: what serves them may be there before them.
 BEING_WRITTEN = {
+    "consistency/consensus",
+    "consistency/leader_election",
+    "consistency/timestamps",
+    "consistency/voting",
+    "fault_tolerance/checkpointing",
     "fault_tolerance/recovery_points",
+    "transactions/index",
+    "transactions/log_based",
+    "transactions/three_phase_commit",
 }
 UNFINISHED = BEING_WRITTEN | {part for part, chapter in PARTS.items() if chapter in BEING_WRITTEN}
 
