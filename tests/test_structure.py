@@ -53,20 +53,6 @@ PARTS = {
     "transactions/saga": "transactions/log_based",
 }
 
-# Chapters that are being written: what serves them may be there before them.
-BEING_WRITTEN = {
-    "consistency/consensus",
-    "consistency/leader_election",
-    "consistency/timestamps",
-    "consistency/voting",
-    "fault_tolerance/checkpointing",
-    "fault_tolerance/recovery_points",
-    "transactions/index",
-    "transactions/log_based",
-    "transactions/three_phase_commit",
-}
-UNFINISHED = BEING_WRITTEN | {part for part, chapter in PARTS.items() if chapter in BEING_WRITTEN}
-
 
 def families(folder: str, pattern: str) -> set[str]:
     """Return "topic/family" for each file of a folder's topics that fits the pattern, without prefix and suffix."""
@@ -89,26 +75,24 @@ def families(folder: str, pattern: str) -> set[str]:
     ],
 )
 def test_each_chapter_has_its_protocol_model_and_tests_under_the_same_name(folder: str, pattern: str) -> None:
-    assert families(folder, pattern) - set(PARTS) - BEING_WRITTEN == families("chapters", "*.ipynb") - BEING_WRITTEN
+    assert families(folder, pattern) - set(PARTS) == families("chapters", "*.ipynb")
 
 
 @pytest.mark.parametrize("layer", ["protocols", "models"])
 def test_each_part_of_a_chapter_has_its_tests_under_the_same_name(layer: str) -> None:
     written = families(f"distlib/{layer}", "*.py")
-    assert families(f"tests/{layer}", "test_*.py") - UNFINISHED == written - UNFINISHED
+    assert families(f"tests/{layer}", "test_*.py") == written
 
 
 def test_each_part_is_written_and_belongs_to_a_chapter() -> None:
     written = families("distlib/protocols", "*.py") | families("distlib/models", "*.py")
-    assert set(PARTS) - UNFINISHED <= written
-    assert all(
-        (ROOT / "chapters" / f"{chapter}.ipynb").exists() for part, chapter in PARTS.items() if part not in UNFINISHED
-    )
+    assert set(PARTS) <= written
+    assert all((ROOT / "chapters" / f"{chapter}.ipynb").exists() for chapter in PARTS.values())
 
 
 @pytest.mark.parametrize("folder", ["distlib/broken", "distlib/exercises", "distlib/experiments"])
 def test_what_serves_a_chapter_has_its_name(folder: str) -> None:
-    assert families(folder, "*.py") <= families("chapters", "*.ipynb") | set(PARTS) | BEING_WRITTEN
+    assert families(folder, "*.py") <= families("chapters", "*.ipynb") | set(PARTS)
 
 
 def test_topics_are_the_six_of_the_source_document() -> None:
