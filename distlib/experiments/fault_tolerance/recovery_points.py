@@ -22,7 +22,7 @@ from distlib.protocols.fault_tolerance.recovery_points import (
     Process,
     Take,
     Work,
-    recovery_line,
+    rollbacks,
 )
 from distlib.runtimes.faults import Crash, Fault, Link, Network
 from distlib.runtimes.simulation import Run, simulate
@@ -130,12 +130,15 @@ class Line:
         When the failure was.
     times
         By process, when it was in the state to which it goes back; the time of the failure if it need not.
+    steps
+        How it came about: who goes back to when, one after the other; those that failed first.
     passed
-        How many checkpoints the processes went back over, all together, beyond the first of each that failed.
+        How many checkpoints lie behind the line, all together: they were of no use.
     """
 
     at_seconds: float
     times: Mapping[str, float]
+    steps: tuple[tuple[str, float], ...]
     passed: int
 
     @property
@@ -170,9 +173,15 @@ class _Past:
 def _line(pasts: Mapping[str, _Past], at_seconds: float, failed: Sequence[str], rule: Rule) -> Line:
     """Return the line for a failure at this time."""
     known = {name: past.until(at_seconds, name in failed) for name, past in pasts.items()}
-    line = recovery_line({name: cuts for name, (_, cuts) in known.items()}, rule == "no orphans")
-    passed = sum(len(times) - 1 - line[name] for name, (times, _) in known.items())
-    return Line(at_seconds, {name: times[line[name]] for name, (times, _) in known.items()}, passed)
+    moves = rollbacks({name: cuts for name, (_, cuts) in known.items()}, rule == "no orphans")
+    line = {name: len(times) - 1 for name, (times, _) in known.items()}
+    steps = [(name, known[name][0][-1]) for name in failed]
+    for name, place in moves:
+        line[name] = place
+        steps.append((name, known[name][0][place]))
+    # The present state, which is the last that one may keep that did not fail, is no checkpoint.
+    passed = sum(max(0, len(times) - (1 if name in failed else 2) - line[name]) for name, (times, _) in known.items())
+    return Line(at_seconds, {name: times[line[name]] for name, (times, _) in known.items()}, tuple(steps), passed)
 
 
 def line_at(trace: Trace, at_seconds: float, *, failed: Sequence[str] = ("p",), rule: Rule = "no orphans") -> Line:
