@@ -13,7 +13,7 @@ from distlib.models.fault_tolerance.recovery_points import Rule
 from distlib.models.latency import Constant, Exponential, Law, Uniform
 from distlib.node import Node
 from distlib.protocols.fault_tolerance import message_logging, point_in_time
-from distlib.protocols.fault_tolerance.message_logging import Input, Outside, Peer, Source, Style, Worker
+from distlib.protocols.fault_tolerance.message_logging import Input, Outside, Peer, Source, Style, Worker, all_done
 from distlib.protocols.fault_tolerance.point_in_time import Archive, Client, Operator, Replica, Restorer, Store, Write
 from distlib.protocols.fault_tolerance.recovery_points import (
     Checkpoint,
@@ -25,6 +25,7 @@ from distlib.protocols.fault_tolerance.recovery_points import (
     rollbacks,
 )
 from distlib.runtimes.faults import Crash, Fault, Link, Network
+from distlib.runtimes.network import Cluster
 from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Kind, Trace
 
@@ -41,6 +42,7 @@ __all__ = [
     "logging_label",
     "logging_run",
     "logging_small",
+    "measure_replay",
     "output_latencies",
     "restore_after_crash",
     "run_checkpointing",
@@ -332,6 +334,23 @@ def _is_input(event: Any) -> bool:
 
 def _is_output(event: Any) -> bool:
     return isinstance(event.value, message_logging.Output)
+
+
+def measure_replay(style: Style, *, crash_point: int, processes: bool = False, timeout_seconds: float = 20.0) -> bool:
+    """Run the small instance over real sockets, kill the worker after so many effects, restart it, and wait.
+
+    Returns
+    -------
+    bool
+        Whether each input was taken once, and peer and outside have seen nothing else than the worker's states.
+    """
+    cluster = Cluster(logging_small(style), processes=processes)
+    cluster.kill_after("worker", crash_point)
+    with cluster:
+        cluster.wait_until(lambda trace: trace.of(Kind.CRASH, node="worker"), timeout_seconds)
+        cluster.restart("worker")
+        cluster.wait_until(lambda trace: all_done(cluster.world), timeout_seconds)
+        return all_done(cluster.world)
 
 
 # ---------------------------------------------------------------------------------------------------- backup and replay

@@ -143,5 +143,5 @@ def domino_dials(*, identifier: str) -> Interactive:
         alt="Three processes for an hour, with their messages and checkpoints, and the recovery line after a failure "
         "of the first.",
         caption="How far does the domino go? Three processes, one seed. The dashed "
-        "line is the recovery line if p fails at 60 min; what is shaded is undone.",
+        "line is the recovery line if p fails at 60 min; what is shaded is undone. A second stands for a minute.",
     )

@@ -12,6 +12,7 @@ from distlib.experiments.fault_tolerance.recovery_points import (
     depths,
     line_at,
     logging_label,
+    measure_replay,
     output_latencies,
     restore_after_crash,
     run_checkpointing,
@@ -86,6 +87,11 @@ def test_recovery_point_and_time_agree_with_the_model() -> None:
     assert abs(averages("point_seconds").z(recovery_point_mean(5, 0.5))) < 3
     assert abs(averages("time_seconds").z(recovery_time_mean(15, 5, 2, 0.1, 8, 0.5, 0.5))) < 3
     assert abs(averages("lost").z(2 * recovery_point_mean(5, 0.5))) < 3
+
+
+@pytest.mark.parametrize(("style", "crash_point"), [("pessimistic", 5), ("optimistic", 6), ("causal", 5)])
+def test_over_sockets_a_killed_worker_replays_and_nothing_is_taken_back(style: str, crash_point: int) -> None:
+    assert measure_replay(style, crash_point=crash_point)  # type: ignore[arg-type]
 
 
 def test_labels_and_dials() -> None:
