@@ -17,7 +17,7 @@ BOOK_SOURCES := _config.yml _toc.yml \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book read test lab labs chapter check bench browser-test clean
+.PHONY: help book read test lab labs chapter times check bench browser-test clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ labs: $(LABS_INSTALLED) ## run the labs: real systems on this machine, started, 
 chapter: $(INSTALLED) ## run one notebook and keep its outputs: make chapter NAME=transactions/two_phase_commit
 	@test -n "$(NAME)" || { echo "Which chapter? For example: make chapter NAME=transactions/two_phase_commit"; exit 2; }
 	$(BIN)/python -m tools.chapter "$(NAME)"
+
+times: $(INSTALLED) ## time every chapter, and write the page that says so
+	$(BIN)/python -m tools.times
 
 check: $(INSTALLED) ## lint everything, and check the types of distlib
 	$(BIN)/ruff check

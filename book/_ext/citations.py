@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from docutils import nodes
 from pybtex.database import Entry, Person
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.plain import Style as PlainStyle
@@ -41,7 +42,18 @@ class AuthorYearStyle(PlainStyle):  # type: ignore[misc]
     default_label_style = AuthorYearLabels
 
 
+def call_no_list(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Take the role of a list from the list of citations, whose items may stand in no list."""
+    if "body" in context:
+        context["body"] = context["body"].replace(
+            '<div role="list" class="citation-list">', '<div class="citation-list">'
+        )
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the style with pybtex, through which Sphinx finds it."""
     register_plugin("pybtex.style.formatting", "author_year", AuthorYearStyle)
+    app.connect("html-page-context", call_no_list)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -105,6 +105,7 @@ def k_of_n_availability(k: int, n: int, up_probability: ArrayLike) -> Any:
     >>> [round(k_of_n_availability(k, n, 0.9), 4) for k, n in ((2, 3), (3, 4), (3, 5))]
     [0.972, 0.9477, 0.9914]
     """
+    _require_rank(k, n)
     return _tail(k, n, _require_probabilities("up_probability", up_probability))
 
 
@@ -131,7 +132,6 @@ def k_of_n_unavailability(k: int, n: int, down_probability: ArrayLike) -> Any:
 
 def _tail(k: int, n: int, probability: Floats) -> Any:
     """Return P(Bin(n, p) >= k), for k up to n + 1."""
-    _require_rank(k, n + 1)
     if k == 0 or k == n + 1:
         return _like(np.full_like(probability, float(k == 0)))
     return _like(np.asarray(betainc(k, n - k + 1, probability)))

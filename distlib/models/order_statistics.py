@@ -50,6 +50,7 @@ __all__ = [
     "laplace_of_maximum",
     "maximum_mean",
     "maximum_mean_of",
+    "mean_of_survival",
     "order_statistic_cdf",
     "order_statistic_mean",
     "order_statistic_mean_of",
@@ -161,7 +162,7 @@ def order_statistic_mean(law: Law, k: int, n: int) -> float:
     """
     require_law("law", law)
     _require_rank(k, n)
-    return _mean(lambda t: order_statistic_sf(law, k, n, t), (law,))
+    return mean_of_survival(lambda t: order_statistic_sf(law, k, n, t), (law,))
 
 
 def order_statistic_mean_of(laws: Sequence[Law], k: int) -> float:
@@ -194,7 +195,7 @@ def order_statistic_mean_of(laws: Sequence[Law], k: int) -> float:
     """
     laws = _require_laws(laws)
     _require_rank(k, len(laws))
-    return _mean(lambda t: order_statistic_sf_of(laws, k, t), laws)
+    return mean_of_survival(lambda t: order_statistic_sf_of(laws, k, t), laws)
 
 
 def order_statistic_cdf(law: Law, k: int, n: int, x: ArrayLike) -> Floats:
@@ -493,8 +494,25 @@ def interruption_probability(law: Law, count: int, rate: float) -> float:
     )
 
 
-def _mean(survival: Callable[[Floats], Floats], laws: tuple[Law, ...]) -> float:
-    """Return the integral of a survival function that bends only where one of `laws` does."""
+def mean_of_survival(survival: Callable[[Floats], Floats], laws: Sequence[Law]) -> float:
+    """Return the mean of a duration, the integral of its survival function, that is made up of answers of these laws.
+
+    Parameters
+    ----------
+    survival
+        P(T > t) for an array of t, in seconds; it bends only where one of `laws` does.
+    laws
+        Of the answers that T depends on, at least one.
+
+    Examples
+    --------
+    The quicker of two answers that take a second in the mean:
+
+    >>> from distlib.models.latency import Exponential
+    >>> round(mean_of_survival(lambda t: np.exp(-2 * t), [Exponential(1.0)]), 9)
+    0.5
+    """
+    laws = _require_laws(laws)
     edges, bounded = _edges(laws)
     if all(is_discrete(law) for law in laws):
         return float(np.diff(edges) @ survival(edges[:-1])) if len(edges) > 1 else 0.0

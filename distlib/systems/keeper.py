@@ -40,6 +40,7 @@ def end(process_id: int, timeout_seconds: float = 10.0) -> None:
         parent = psutil.Process(process_id)
     except psutil.NoSuchProcess:
         return
+    deadline = time.monotonic() + timeout_seconds
     family = [parent]
     # A frozen process starts no other; look again until a look finds nobody new.
     known = 0
@@ -48,16 +49,27 @@ def end(process_id: int, timeout_seconds: float = 10.0) -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.suspend()
         known = len(family)
-        with contextlib.suppress(psutil.NoSuchProcess):
-            family += [each for each in parent.children(recursive=True) if each not in family]
+        family += [each for each in _descendants(parent, deadline) if each not in family]
     for each in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             each.kill()
-    deadline = time.monotonic() + timeout_seconds
     while alive := [each.pid for each in family if not _is_gone(each)]:
         if time.monotonic() > deadline:
             raise TimeoutError(f"processes {alive} are still there after {timeout_seconds} s")
         time.sleep(0.002)
+
+
+def _descendants(process: psutil.Process, deadline: float) -> list[psutil.Process]:
+    while True:
+        try:
+            return list(process.children(recursive=True))
+        except psutil.NoSuchProcess:
+            return []
+        except psutil.AccessDenied:
+            # A process of another user that ends this moment may refuse to be looked at. The next look finds it gone.
+            if time.monotonic() > deadline:
+                return []
+            time.sleep(0.002)
 
 
 def _is_gone(process: psutil.Process) -> bool:

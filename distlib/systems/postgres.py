@@ -21,6 +21,7 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -34,6 +35,8 @@ __all__ = ["Postgres", "program"]
 
 _INSTALL = "install what requirements-labs.txt names (make labs does)"
 _NOBODY = 65_534
+_IN_NAMESPACE = ("unshare", "--user", "--map-user=1", "--map-group=1")
+_AS_NOBODY = ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups")
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -43,10 +46,13 @@ _SETTINGS = {
     "log_min_messages": "warning",
     "wal_sender_timeout": "60s",
     "autovacuum": "off",
+    # Segments of shared memory are files among the data, and go with them; others would outlive a killed server.
+    "dynamic_shared_memory_type": "mmap",
     # What waits for a lock that nobody will free is ended. Every wait is bounded.
     "statement_timeout": "30s",
 }
 _PROGRAM_SECONDS = 60.0
+_STOP_SECONDS = 5.0
 
 
 def program(name: str) -> Path:
@@ -75,15 +81,15 @@ def _prefix() -> tuple[str, ...]:
     """What to put before a program of PostgreSQL so that it does not run as root: nothing for ordinary users."""
     if os.geteuid() != 0:
         return ()
-    namespace = ("unshare", "--user", "--map-user=1", "--map-group=1")
-    nobody = ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups")
-    for prefix in (namespace, nobody):
+    for prefix in (_IN_NAMESPACE, _AS_NOBODY):
+        # Whether it may be read there as well: an environment in the home of root may not.
+        command = [*prefix, str(program("postgres")), "--version"]
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            subprocess.run([*prefix, "true"], check=True, capture_output=True, timeout=_PROGRAM_SECONDS)
+            subprocess.run(command, check=True, capture_output=True, timeout=_PROGRAM_SECONDS, cwd="/")
             return prefix
     raise SystemUnavailable(
-        "PostgreSQL: it does not run as root, and this machine allows neither a user namespace (unshare) "
-        "nor another user (setpriv); run the labs as an ordinary user"
+        "PostgreSQL: it does not run as root, and this machine lets it run neither in a user namespace (unshare) "
+        "nor as the user nobody (setpriv); run the labs as an ordinary user"
     )
 
 
@@ -221,6 +227,25 @@ class Postgres(Server):
         )
         return standby
 
+    def forced_writes(self, timeout_seconds: float = 30.0) -> int:
+        """Return how often clients have waited for the log to reach the disk, since the cluster was made.
+
+        A session reports its count for certain only when it ends. So this waits until all have ended but its own.
+
+        Raises
+        ------
+        TimeoutError
+            If other sessions are still there after the time given.
+        """
+        others = (
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        wait_until(f"all sessions of {self.name} to end", lambda: self.execute(others) == [(0,)], timeout_seconds)
+        ((count,),) = self.execute(
+            "SELECT coalesce(sum(fsyncs), 0) FROM pg_stat_io WHERE object = 'wal' AND backend_type = 'client backend'"
+        )
+        return int(count)
+
     def promote(self, timeout_seconds: int = 30) -> None:
         """Make this standby a primary, and wait until it is one.
 
@@ -232,6 +257,20 @@ class Postgres(Server):
         ((promoted,),) = self.execute("SELECT pg_promote(true, %s)", parameters=(timeout_seconds,))
         if not promoted:
             raise TimeoutError(f"{self.name} was not promoted within {timeout_seconds} s")
+
+    def stop(self) -> None:
+        """Stop the server for certain, and let it give back what a killed one would leave in the system's memory."""
+        if self.is_running():
+            with contextlib.suppress(OSError, TimeoutError):
+                self.resume()
+                os.kill(self.process_id, signal.SIGQUIT)
+                wait_until(f"{self.name} to end", lambda: not self.is_running(), _STOP_SECONDS)
+        super().stop()
+        # A killed server leaves its file, the seventh line of which has the number of a segment of shared memory.
+        with contextlib.suppress(OSError, IndexError, subprocess.SubprocessError):
+            number = (self._data / "postmaster.pid").read_text(encoding="ascii").splitlines()[6].split()[1]
+            subprocess.run(["ipcrm", "--shmem-id", number], capture_output=True, timeout=_STOP_SECONDS, check=False)
+            (self._data / "postmaster.pid").unlink()
 
     def _answers(self) -> bool:
         with contextlib.suppress(self.driver.OperationalError):

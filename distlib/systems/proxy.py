@@ -12,7 +12,8 @@ A connection can be told from others by its first bytes: `tags` maps a name to a
 So one can cut the connections of one client among several.
 
 The process takes commands on its standard input, one JSON value a line, and answers each with a line; when the input
-ends, so does the process. The proxy costs time of its own: :meth:`Proxy.cost_seconds` measures it, and a measurement
+ends, so does the process. Its clock wakes in whole milliseconds and never early, so a delay is up to a millisecond or
+two longer than asked. The proxy costs time of its own: :meth:`Proxy.cost_seconds` measures it, and a measurement
 through the proxy is to be read with that in mind.
 """
 

@@ -7,8 +7,8 @@ ends the server and its descendants when this process is gone, whatever the reas
 for the server and all its descendants at once: what a loss of power would leave of them. Every wait has a bound, and
 says what it waited for, with the end of the server's log.
 
-A folder for a system's data comes from :func:`data_folder`, and is removed with the last of its servers. Ports come
-from the operating system (:func:`free_ports`).
+A folder for a system's data comes from :func:`data_folder`, and is removed when this process is gone, whatever the
+reason (:mod:`distlib.systems.sweeper`). Ports come from :func:`free_ports`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -37,6 +38,8 @@ __all__ = ["LOOPBACK", "Server", "SystemUnavailable", "data_folder", "free_ports
 LOOPBACK = "127.0.0.1"
 """The only address that anything here listens on."""
 _LOG_LINES = 20
+_FIRST_PORT = 15_000
+_MOST_TRIES = 50
 
 
 class SystemUnavailable(RuntimeError):
@@ -46,10 +49,15 @@ class SystemUnavailable(RuntimeError):
 def free_ports(count: int) -> list[int]:
     """Return that many ports on loopback that nobody uses at the moment.
 
+    They lie below those that the operating system gives to outgoing connections. So no connection takes the port of a
+    server while that is down, and none that asks for a dead server at its port is, by chance, connected to itself.
+
     Raises
     ------
     ValueError
         If `count` is not positive.
+    SystemUnavailable
+        If so many cannot be found.
 
     Examples
     --------
@@ -58,11 +66,29 @@ def free_ports(count: int) -> list[int]:
     """
     if count < 1:
         raise ValueError(f"`count` must be at least 1, got {count}")
+    chance = random.SystemRandom()  # not the seed of whoever asks: two processes must not try the same ports
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+        for _ in range(_MOST_TRIES * count):
+            each = stack.enter_context(socket.socket())
+            port = chance.randrange(_FIRST_PORT, _first_outgoing_port())
+            with contextlib.suppress(OSError):
+                each.bind((LOOPBACK, port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise SystemUnavailable(
+        f"of {_MOST_TRIES * count} ports of {LOOPBACK} only {len(found)} are free; {count} are needed"
+    )
+
+
+def _first_outgoing_port() -> int:
+    """Return the first port that the operating system may give to an outgoing connection."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+        if first > _FIRST_PORT + 1000:
+            return first
+    return 32_768
 
 
 def wait_until(what: str, condition: Callable[[], bool], timeout_seconds: float, poll_seconds: float = 0.01) -> float:
@@ -115,8 +141,40 @@ def data_folder(prefix: str, *, in_memory: bool = False) -> Path:
     memory = Path("/dev/shm")
     parent = memory if in_memory and memory.is_dir() and os.access(memory, os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _folders.sweep_later(folder)
     return folder
+
+
+class _Folders:
+    """The folders of this process, and the process that removes them when this one is gone."""
+
+    def __init__(self) -> None:
+        self._paths: list[Path] = []
+        self._sweeper: subprocess.Popen[str] | None = None
+
+    def sweep_later(self, folder: Path) -> None:
+        if self._sweeper is None:
+            self._sweeper = subprocess.Popen(
+                [sys.executable, "-m", "distlib.systems.sweeper"],
+                stdin=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        assert self._sweeper.stdin is not None
+        self._paths.append(folder)
+        self._sweeper.stdin.write(f"{folder}\n")
+        self._sweeper.stdin.flush()
+
+    def sweep_now(self) -> None:
+        for path in self._paths:
+            shutil.rmtree(path, ignore_errors=True)
+        if self._sweeper is not None:
+            assert self._sweeper.stdin is not None
+            self._sweeper.stdin.close()
+            self._sweeper.wait(60)
+
+
+_folders = _Folders()
 
 
 class Server(AbstractContextManager["Server"]):
@@ -279,3 +337,5 @@ def _stop_all() -> None:
     for server in list(_running):
         with contextlib.suppress(Exception):
             server.stop()
+    with contextlib.suppress(Exception):
+        _folders.sweep_now()

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, sync_playwright
 
 from book.serve import make_server
@@ -134,6 +135,40 @@ def test_a_page_does_not_scroll_sideways_on_a_narrow_phone(reader: Reader, name:
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+SERIOUS = {"serious", "critical"}
+
+
+def barriers(page: Page) -> list[str]:
+    """Return what keeps some readers out of a page, as axe-core finds it, if it is serious."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in SERIOUS]
+
+
+@EVERY_THEME
+@pytest.mark.parametrize("name", [*PAGES, "search"])
+def test_a_page_keeps_nobody_out(reader: Reader, name: str) -> None:
+    page = reader.open(f"{name}.html")
+    page.wait_for_timeout(50)  # until what is wide has been made reachable
+    assert barriers(page) == []
+
+
+LARGEST_SHIFT = 0.05  # half of what is commonly called good
+WATCH_SHIFTS = """
+  window.shifted = 0;
+  new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+  }).observe({type: "layout-shift", buffered: true});
+"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_text_stays_where_it_is_while_a_page_is_made(reader: Reader, name: str) -> None:
+    reader.page.add_init_script(WATCH_SHIFTS)
+    page = reader.open(f"{name}.html")
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.shifted") <= LARGEST_SHIFT
+
+
 @EVERY_THEME
 def test_the_theme_follows_the_reader(reader: Reader) -> None:
     page = reader.open(f"{PAGES[0]}.html")
@@ -194,6 +229,7 @@ def test_on_paper_there_is_the_text_and_not_the_frame(reader: Reader) -> None:
 WRONG = """<!doctype html><html><head><title>Wrong</title>
 <script>window.MathJax = {startup: {}}</script><script src="../_static/mathjax/tex-svg.js"></script></head>
 <body><article><span class="math">\\(\\frac{1}\\)</span><p style="width: 500px">wide</p>
+<div style="color: #bbb; background: #fff">hardly to be read</div>
 <figure><input type="range"><svg><path d="M0 0"/></svg></figure>
 <script>console.error("a complaint")</script><img alt="" src="http://elsewhere.invalid/x.png"></article></body></html>"""
 
@@ -215,3 +251,4 @@ def test_a_wrong_page_is_found_out(reader: Reader, wrong_page: str) -> None:
     assert page.locator("mjx-merror, [data-mjx-error]").count() > 0
     assert page.evaluate("document.documentElement.scrollWidth") > PHONE["width"]
     assert turn(page.locator("input")) == (False, False)
+    assert {fault.partition(":")[0] for fault in barriers(page)} >= {"color-contrast", "label"}

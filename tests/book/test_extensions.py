@@ -22,7 +22,8 @@ MIME_TYPE = "application/vnd.distlib.evidence+json"
 CONFIGURATION = f"""
 import sys
 sys.path.insert(0, {str(EXTENSIONS)!r})
-extensions = ["myst_nb", "sphinx_external_toc", "sphinx_exercise", "chapters", "ledger", "page_numbers"]
+extensions = ["myst_nb", "sphinx_external_toc", "sphinx_exercise", "chapters", "ledger", "gathered",
+    "page_numbers"]
 project = "A small book"
 nb_execution_mode = "off"
 external_toc_exclude_missing = True
@@ -57,8 +58,12 @@ def notebook(title: str, *rows: dict[str, Any]) -> str:
         "metadata": {},
         "data": {"text/plain": "recorded", MIME_TYPE: {"chapter": title, "rows": list(rows)}},
     }
+    table = "| symbol | meaning | unit | here |\n|---|---|---|---|\n| $n$ | how many | – | 5 |"
+    words = f"# {title}\n\n{table}\n\n```{{exercise}}\nCount.\n```\n"
+    figure = '<figure id="f"><input type="range"><figcaption>A curve. More of it.</figcaption></figure>'
+    output["data"]["text/html"] = figure
     cells = [
-        {"cell_type": "markdown", "id": "a", "metadata": {}, "source": f"# {title}\n\n```{{exercise}}\nCount.\n```\n"},
+        {"cell_type": "markdown", "id": "a", "metadata": {}, "source": words},
         {"cell_type": "code", "id": "b", "metadata": {}, "source": "1", "execution_count": 1, "outputs": [output]},
     ]
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -72,7 +77,9 @@ class SmallBook:
         self.folder = folder
         (folder / "conf.py").write_text(CONFIGURATION, encoding="utf-8")
         plan = "{chapter}`First <topic/first>` {chapter}`Second <topic/second>`"
-        page = f"# Plan\n\n{plan}\n\n```{{evidence-ledger}}\n```\n"
+        page = (
+            f"# Plan\n\n{plan}\n\n```{{evidence-ledger}}\n```\n\n```{{symbol-index}}\n```\n\n```{{figure-index}}\n```\n"
+        )
         (folder / "plan.md").write_text(page, encoding="utf-8")
 
     def build(self, **chapters: str) -> subprocess.CompletedProcess[str]:
@@ -118,6 +125,19 @@ def test_the_ledger_and_the_plan_follow_the_chapters(small_book: SmallBook) -> N
     # Exercises are numbered from 1 in both.
     for name in ("first", "second"):
         assert "Exercise 1" in small_book.page(f"chapters/topic/{name}").get_text()
+
+
+def test_figures_and_symbols_of_all_chapters_are_gathered(small_book: SmallBook) -> None:
+    assert small_book.build(first=notebook("First"), second=notebook("Second")).returncode == 0
+    plan = small_book.page("plan")
+    lines = [(link.get_text(), link["href"]) for link in plan.select("li p > a")]
+    assert lines == [("A curve.", "chapters/topic/first.html#f"), ("A curve.", "chapters/topic/second.html#f")]
+    assert [item.get_text(strip=True)[-12:] for item in plan.select("li p")] == ["(with dials)"] * 2
+    rows = [
+        [cell.get_text(strip=True) for cell in row.find_all("td")]
+        for row in plan.select("table:not(.evidence-ledger) tr")
+    ]
+    assert [row[1:] for row in rows if row] == [["how many", "–", "First"], ["how many", "–", "Second"]]
 
 
 def test_a_malformed_claim_fails_the_build(small_book: SmallBook) -> None:

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from distlib.experiments.transactions.two_phase_commit import bank
+from distlib.models.transactions.two_phase_commit import commit_cost
+from distlib.protocols.transactions.two_phase_commit import Coordinator
 from distlib.runtimes.network import Cluster
 from distlib.runtimes.trace import Kind
 from distlib.systems import postgres, prepared_transactions
 from distlib.systems.postgres import Postgres
-from distlib.systems.prepared_transactions import PostgresParticipant, balance, in_doubt, open_account
+from distlib.systems.prepared_transactions import PostgresParticipant, balance, forced_writes, in_doubt, open_account
 from distlib.systems.proxy import Proxy
 from distlib.systems.server import SystemUnavailable, wait_until
 
@@ -30,7 +34,8 @@ def servers() -> Iterator[dict[str, Postgres]]:
 def banks(servers: dict[str, Postgres], **changes: object) -> dict[str, object]:
     for server in servers.values():
         open_account(server, 100)
-    nodes: dict[str, object] = dict(bank(2))
+    # A bank that has just been started on a busy machine takes its time to connect: nobody is to give up on it.
+    nodes: dict[str, object] = dict(bank(2, coordinator=Coordinator(vote_timeout_seconds=(60.0, 60.0))))
     for name, server in servers.items():
         nodes[name] = PostgresParticipant(server.port, inquire_seconds=(0.1, 0.1), **changes)  # type: ignore[arg-type]
     return nodes
@@ -85,9 +90,21 @@ def test_a_coordinator_that_comes_back_ends_the_doubt_as_its_log_says(
     assert tuple(balance(server) for server in servers.values()) == after
 
 
-def test_fates_are_read_off_the_servers(servers: dict[str, Postgres]) -> None:
+def test_a_transfer_forces_two_writes_at_each_bank_and_a_local_commit_one(servers: dict[str, Postgres]) -> None:
     nodes = banks(servers)
-    found = prepared_transactions.fates(nodes, servers, crash_point=3, paid=PAID)  # type: ignore[arg-type]
+    before = forced_writes(servers)
+    with Cluster(nodes, processes=True) as cluster:  # type: ignore[arg-type]
+        cluster.wait_until(lambda trace: sum("done" in str(event.value) for event in trace.of(Kind.DELIVER)) == 2, 30)
+    after = forced_writes(servers)
+    assert after - before == commit_cost(2).participant_forces == 4
+    servers["p1"].execute("UPDATE account SET balance = balance + 1")
+    assert forced_writes(servers) - after == 1
+
+
+@pytest.mark.parametrize("processes", [True, False])
+def test_fates_are_read_off_the_servers(servers: dict[str, Postgres], processes: bool) -> None:
+    nodes = banks(servers)
+    found = prepared_transactions.fates(nodes, servers, crash_point=3, paid=PAID, processes=processes)  # type: ignore[arg-type]
     assert found == {"p1": "in doubt", "p2": "untouched"}
 
 
@@ -111,3 +128,57 @@ def test_a_missing_program_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SystemUnavailable, match=r"no program 'initdb'; install what requirements-labs.txt names"):
         postgres.program("initdb")
+
+
+def shared_memory() -> set[str]:
+    """What is in the system's shared memory: named segments, and System V's."""
+    named = Path("/dev/shm")
+    segments = Path("/proc/sysvipc/shm")
+    found = {path.name for path in named.glob("PostgreSQL.*")} if named.is_dir() else set()
+    return found | {row.split()[1] for row in segments.read_text().splitlines()[1:]} if segments.exists() else found
+
+
+def test_a_server_that_was_killed_and_then_stopped_leaves_no_shared_memory() -> None:
+    before = shared_memory()
+    with Postgres("tidy", in_memory=True) as server:
+        server.kill()
+        server.start()
+        server.pause()
+    with Postgres("killed", in_memory=True) as server:
+        server.kill()
+    assert shared_memory() <= before
+
+
+@pytest.fixture
+def refused() -> Iterator[tuple[str, ...]]:
+    """A way to run a program that every machine refuses; what was found before is forgotten, before and after."""
+    postgres._prefix.cache_clear()
+    yield ("false",)
+    postgres._prefix.cache_clear()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+def test_root_becomes_nobody_where_user_namespaces_are_refused(
+    monkeypatch: pytest.MonkeyPatch, refused: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(postgres, "_IN_NAMESPACE", refused)
+    try:
+        prefix = postgres._prefix()
+    except SystemUnavailable:
+        pytest.skip("the environment is where nobody may read it")
+    assert prefix[0] == "setpriv"
+    with Postgres("as-nobody", in_memory=True) as server:
+        open_account(server, 3)
+        server.kill()
+        server.start()
+        assert balance(server) == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+def test_root_is_told_what_to_do_where_everything_is_refused(
+    monkeypatch: pytest.MonkeyPatch, refused: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(postgres, "_IN_NAMESPACE", refused)
+    monkeypatch.setattr(postgres, "_AS_NOBODY", refused)
+    with pytest.raises(SystemUnavailable, match="run the labs as an ordinary user"):
+        Postgres("nowhere")

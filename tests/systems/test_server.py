@@ -78,6 +78,23 @@ def test_a_server_that_was_killed_starts_again_as_another_process(server: Server
     assert server.start().process_id != before
 
 
+def test_a_stranger_that_may_not_be_looked_at_saves_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.start()
+    process_id, child = server.process_id, child_of(server)
+    look, refusals = psutil.Process.children, iter([True, True])
+
+    def children(process: psutil.Process, recursive: bool = False) -> list[psutil.Process]:
+        if next(refusals, False):
+            raise psutil.AccessDenied(1)
+        return look(process, recursive)
+
+    monkeypatch.setattr(psutil.Process, "children", children)
+    server.kill()
+    assert next(refusals, None) is None
+    assert not is_alive(process_id)
+    assert not is_alive(child)
+
+
 def test_a_frozen_server_is_alive_and_silent_until_it_goes_on(server: Server) -> None:
     server.start()
     server.pause()
@@ -156,6 +173,11 @@ def test_ports_are_distinct_and_their_number_is_checked() -> None:
         free_ports(0)
 
 
+def test_ports_are_none_that_an_outgoing_connection_may_take() -> None:
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(port < first_outgoing for port in free_ports(50))
+
+
 def test_a_data_folder_goes_with_the_python_that_asked_for_it() -> None:
     program = "from distlib.systems.server import data_folder; print(data_folder('lab-test-'))"
     folder = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
@@ -163,6 +185,18 @@ def test_a_data_folder_goes_with_the_python_that_asked_for_it() -> None:
     assert not Path(folder).exists()
     here = data_folder("lab-test-")
     assert here.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_data_folder_goes_when_the_python_that_asked_for_it_is_killed() -> None:
+    program = "import time; from distlib.systems.server import data_folder; print(data_folder('lab-test-'), flush=True)"
+    parent = subprocess.Popen([sys.executable, "-c", f"{program}; time.sleep(600)"], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    folder = Path(parent.stdout.readline().strip())
+    assert folder.is_dir()
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    wait_until("the folder to go", lambda: not folder.exists(), 30)
 
 
 def test_a_wait_returns_how_long_it_took() -> None:

@@ -19,6 +19,7 @@ from distlib.protocols.consistency.consensus import (
 
 __all__ = [
     "AcceptsAnyLog",
+    "ChangesManyAtOnce",
     "CommitsByCounting",
     "ForgetsItsVote",
     "ReadsAlone",
@@ -104,4 +105,13 @@ class ReconfiguresTooSoon(Server):
 
     def may_change_members(self, line: Entry) -> bool:
         index, members = self.disk.members_at(self.disk.last_index)
-        return index <= self.commit_index and len(members ^ frozenset(line.operation[1:])) == 1
+        return index <= self.commit_index and len(members ^ frozenset(map(str, line.operation[1:]))) == 1
+
+
+@dataclass(frozen=True)
+class ChangesManyAtOnce(Server):
+    """Takes any new set of members in one step: a majority of the old ones and one of the new need not meet."""
+
+    def may_change_members(self, line: Entry) -> bool:
+        index, _ = self.disk.members_at(self.disk.last_index)
+        return index <= self.commit_index and self.is_current()

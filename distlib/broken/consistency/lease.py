@@ -8,7 +8,7 @@ from typing import Any, Self
 from distlib.node import Step
 from distlib.protocols.consistency.lease import Holder, Message, Read, Resource
 
-__all__ = ["CountsFromTheAnswer", "FencesOnlyWrites", "GuilelessResource"]
+__all__ = ["CountsFromTheAnswer", "FencesOnlyWrites", "GuilelessResource", "TrustsItsClock"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,15 @@ class CountsFromTheAnswer(Holder):
         if name == "asked":
             return super().on_clock(name, reading_seconds)
         return self.rely(name[1], self.usable_seconds)
+
+
+@dataclass(frozen=True)
+class TrustsItsClock(Holder):
+    """Relies on the lease for as long as it was given, as if its clock and the grantor's ran alike."""
+
+    @property
+    def usable_seconds(self) -> float:
+        return self.lease_seconds
 
 
 @dataclass(frozen=True)

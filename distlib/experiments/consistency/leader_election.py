@@ -26,7 +26,7 @@ from distlib.models.consistency.leader_election import (
 from distlib.models.latency import Constant, Law
 from distlib.node import Node, World
 from distlib.protocols.consistency.bully import Process
-from distlib.protocols.consistency.chang_roberts import RingProcess
+from distlib.protocols.consistency.chang_roberts import Elected, RingProcess
 from distlib.protocols.consistency.leader_election import (
     Heartbeat,
     Outdated,
@@ -38,24 +38,31 @@ from distlib.protocols.consistency.leader_election import (
     Vote,
     somebody_leads,
 )
-from distlib.runtimes.faults import Crash, Fault, Link, Network
+from distlib.runtimes.faults import Crash, Fault, Link, Network, Partition
 from distlib.runtimes.network import Cluster
 from distlib.runtimes.replication import replicate
 from distlib.runtimes.simulation import InvariantViolated, Run, simulate
-from distlib.runtimes.trace import Kind, Trace
+from distlib.runtimes.trace import Event, Kind, Trace
 
 __all__ = [
     "OutagePrediction",
+    "RealElections",
     "Round",
     "arrangements",
     "briefly",
     "bully_messages",
     "bully_processes",
     "cluster",
+    "cut_off_leader",
     "election_seconds",
     "first_round",
+    "isolated_server",
     "leader_times",
+    "measure_bully_messages",
+    "measure_cut_off_leader",
+    "measure_elections",
     "measure_outages",
+    "measure_ring_messages",
     "outage_seconds",
     "predict_outage",
     "ring",
@@ -64,6 +71,7 @@ __all__ = [
     "small",
     "state_label",
     "terms_reached",
+    "without_heartbeats",
 ]
 
 Nodes = Mapping[str, Node[Any, Any]]
@@ -89,7 +97,7 @@ def cluster(
     timeout_seconds, heartbeat_seconds, pre_vote
         See :class:`~distlib.protocols.consistency.leader_election.Server`.
     first
-        A server that does not wait before it stands for election, and so is the first leader.
+        A server that does not wait when it boots, and so is the first leader.
     server_class
         The servers' class, to put a broken one in.
     """
@@ -99,7 +107,14 @@ def cluster(
     if first is not None and first not in names:
         raise ValueError(f"`first` must be one of {names}, got {first!r}")
     return {
-        name: server_class(name, names, (0.0, 0.0) if name == first else timeout_seconds, heartbeat_seconds, pre_vote)
+        name: server_class(
+            name,
+            names,
+            timeout_seconds,
+            heartbeat_seconds,
+            pre_vote,
+            first_timeout_seconds=(0.0, 0.0) if name == first else None,
+        )
         for name in names
     }
 
@@ -179,7 +194,7 @@ def first_round(timing: ElectionTiming, *, seed: int, delay: Law | None = None) 
     anybody enters the second.
     """
     leg = delay or Constant(timing.delay_seconds)
-    slack = 6 * timing.save_seconds + 4 * float(leg.ppf(1 - 1e-9))
+    slack = 6 * timing.save_seconds + (10 if timing.pre_vote else 4) * float(leg.ppf(1 - 1e-9))
     shortest = timing.spread_seconds + slack
     nodes, faults = _cold(timing, shortest)
     end = shortest + timing.spread_seconds + slack / 2
@@ -218,7 +233,14 @@ def outage_seconds(
         The range of the timeouts, if it is not that of `timing`; it may be a single point.
     until_seconds
         How long to wait.
+
+    Raises
+    ------
+    ValueError
+        If there are no heartbeats, or another server leads before the crash: then timeouts are too short for such legs.
     """
+    if timing.heartbeat_seconds == 0:
+        raise ValueError("`heartbeat_seconds` of `timing` must be above 0 where a leader crashes, got 0")
     shortest = timing.shortest_seconds
     nodes = cluster(
         timing.member_count,
@@ -233,10 +255,18 @@ def outage_seconds(
     crash_seconds = settled + (1 + phase) * timing.heartbeat_seconds
 
     def replaced(world: World) -> bool:
-        return world.nodes["s1"] is None and somebody_leads(world)
+        return any(
+            isinstance(node, Server) and node.role is Role.LEADER for name, node in world.nodes.items() if name != "s1"
+        )
 
     options = {"timing": timing, "nodes": nodes, "seed": seed, "faults": [Crash("s1", crash_seconds)], "delay": delay}
-    return _until(replaced, options | {"until_seconds": crash_seconds + until_seconds}) - crash_seconds
+    replaced_seconds = _until(replaced, options | {"until_seconds": crash_seconds + until_seconds})
+    if replaced_seconds < crash_seconds:
+        raise ValueError(
+            f"`timing` must keep its first leader until {crash_seconds:g} s, but it was replaced "
+            f"at {replaced_seconds:g} s; take longer timeouts or shorter legs"
+        )
+    return replaced_seconds - crash_seconds
 
 
 @dataclass(frozen=True)
@@ -300,7 +330,7 @@ def predict_outage(
     ...     member_count=5, timeout_seconds=(0.150, 0.300), heartbeat_seconds=0.075, delay=Constant(0.001)
     ... )
     >>> f"{1000 * found.mean_seconds:.1f} ms, split {found.split_probability:.5f}"
-    '145.6 ms, split 0.00026'
+    '145.5 ms, split 0.00026'
     """
     shortest, longest = timeout_seconds
     timing = ElectionTiming(
@@ -345,6 +375,11 @@ def briefly(message: Any) -> str:
             return str(message)
 
 
+def without_heartbeats(message: Any) -> str:
+    """Return what a figure with many heartbeats writes on a message: nothing on those."""
+    return "" if isinstance(message, Heartbeat) else briefly(message)
+
+
 def state_label(node: Node[Any, Any]) -> tuple[str, str] | None:
     """Return what a figure writes on a server's lane, and in which tone: its role, unless it follows, and its term."""
     if isinstance(node, Process):
@@ -383,11 +418,47 @@ def terms_reached(world: World) -> dict[str, int]:
     return {name: node.term for name, node in world.nodes.items() if isinstance(node, Server)}
 
 
+def cut_off_leader(*, seed: int = 2, server_class: type[Server] = Server) -> Run:
+    """Simulate a leader of three that the network cuts off after 0.1 s, for 0.4 s: the others elect another one."""
+    timing = ElectionTiming(3, 0.150, 0.150, 0.010)
+    cut = Partition(0.1, 0.5, groups=({"s1"}, {"s2", "s3"}))
+    nodes = cluster(3, first="s1", server_class=server_class)
+    return run_with(timing, nodes, seed=seed, faults=[cut], until_seconds=0.62)
+
+
+def isolated_server(*, pre_vote: bool, seed: int = 1) -> Run:
+    """Simulate a follower of three that the network cuts off after 0.1 s, for two seconds."""
+    timing = ElectionTiming(3, 0.150, 0.150, 0.010)
+    cut = Partition(0.1, 2.1, groups=({"s3"}, {"s1", "s2"}))
+    return run_with(timing, cluster(3, first="s1", pre_vote=pre_vote), seed=seed, faults=[cut], until_seconds=3.0)
+
+
 # ------------------------------------------------------------------------------------------------------------- sockets
 
 
-def measure_outages(nodes: Nodes, *, kills: int, seed: int = 0, processes: bool = False) -> list[float]:
-    """Return the outages over real sockets: kill the leader, wait for the next, restart the dead one, and again.
+@dataclass(frozen=True)
+class RealElections:
+    """What became of leaders that were killed, over real sockets.
+
+    Parameters
+    ----------
+    outage_seconds
+        From each kill to the next leader.
+    terms
+        That of the first leader, and that of each one who took over.
+    one_leader_a_term
+        Whether no term of the whole run had two.
+    """
+
+    outage_seconds: tuple[float, ...]
+    terms: tuple[int, ...]
+    one_leader_a_term: bool
+
+
+def measure_elections(
+    nodes: Nodes, *, kills: int, seed: int = 0, processes: bool = False, patience_seconds: float = 30.0
+) -> RealElections:
+    """Kill the leader, wait for the next one, restart the dead one, and again; over real sockets.
 
     Parameters
     ----------
@@ -399,47 +470,130 @@ def measure_outages(nodes: Nodes, *, kills: int, seed: int = 0, processes: bool 
         Of the timers' durations, and of the moments of the kills.
     processes
         Whether each server is a process of its own, and the crash a ``kill -9``.
+    patience_seconds
+        How long to wait for a leader at most.
     """
     random = np.random.default_rng(seed)
-    outages = []
+    outages, terms = [], []
     with Cluster(nodes, seed=seed, processes=processes) as real:
         for number in range(1, kills + 1):
-            victim = _leader_in(real.wait_until(_leader_in, 30))
-            assert victim is not None
+            victim, term = _require_leader(real.wait_until(_leader_in, patience_seconds))
+            terms.append(term)
             server = nodes[victim]
             assert isinstance(server, Server)
             real.wait(lambda: False, (2 + float(random.random())) * server.heartbeat_seconds)
             real.kill(victim)
             real.wait_for(Kind.CRASH, number)
-            trace = real.wait_until(partial(_is_replaced, victim=victim), 30)
+            trace = real.wait_until(partial(_is_replaced, victim=victim), patience_seconds)
             crash = trace.of(Kind.CRASH)[-1].time_seconds
             outages.append(min(since for _, _, since, _ in leader_times(trace) if since > crash) - crash)
             real.restart(victim)
-    return outages
+        trace = real.trace
+    terms.append(_require_leader(trace)[1])
+    led = {(term, name) for name, term, _, _ in leader_times(trace)}
+    return RealElections(tuple(outages), tuple(terms), len({term for term, _ in led}) == len(led))
+
+
+def measure_outages(nodes: Nodes, *, kills: int, seed: int = 0, processes: bool = False) -> list[float]:
+    """Return the outages of :func:`measure_elections`, in seconds."""
+    return list(measure_elections(nodes, kills=kills, seed=seed, processes=processes).outage_seconds)
+
+
+def measure_cut_off_leader(nodes: Nodes, *, seed: int = 0, patience_seconds: float = 30.0) -> tuple[int, int]:
+    """Cut a leader off over real sockets, until another one leads; then heal, until it follows.
+
+    Returns
+    -------
+    tuple
+        How many believed that they lead before the network healed, and how many when the first one followed again.
+    """
+    with Cluster(nodes, seed=seed) as real:
+        first, term = _require_leader(real.wait_until(_leader_in, patience_seconds))
+        real.partition([{first}, set(nodes) - {first}])
+        trace = real.wait_until(partial(_is_replaced, victim=first), patience_seconds)
+        before = _believing(trace)
+        real.heal()
+        trace = real.wait_until(lambda trace: first not in _believing(trace), patience_seconds)
+        assert _require_leader(trace)[1] > term
+        return len(before), len(_believing(trace))
+
+
+def _believing(trace: Trace) -> list[str]:
+    """Return who believes, at the end of a trace, that it leads."""
+    last = {name: states[-1][1] for name in trace.names if (states := trace.states(name))}
+    return [name for name, node in last.items() if isinstance(node, Server) and node.role is Role.LEADER]
 
 
 def _is_replaced(trace: Trace, victim: str) -> bool:
-    return _leader_in(trace) not in (None, victim)
+    found = _leader_in(trace)
+    return found is not None and found[0] != victim
 
 
-def _leader_in(trace: Trace) -> str | None:
-    """Return who leads the highest term at the end of a trace, if that term has a leader and it is up."""
+def _require_leader(trace: Trace) -> tuple[str, int]:
+    found = _leader_in(trace)
+    assert found is not None
+    return found
+
+
+def _leader_in(trace: Trace) -> tuple[str, int] | None:
+    """Return who leads the highest term at the end of a trace, and which, if that term has a leader and it is up."""
     leading = {}
     for name in trace.names:
         states = trace.states(name)
         node = states[-1][1] if states else None
         if isinstance(node, Server) and node.role is Role.LEADER:
             leading[node.term] = name
-    return leading[max(leading)] if leading else None
+    return (leading[max(leading)], max(leading)) if leading else None
+
+
+def measure_bully_messages(process_count: int, starter_rank: int, *, patience_seconds: float = 20.0) -> Messages:
+    """Return the messages of an election after the crash of the highest, counted over real sockets.
+
+    The starter crashes, too, and misses the leader when it boots again.
+    """
+    nodes = bully_processes(process_count, [starter_rank], answer_seconds=0.5)
+    starter, highest, heir = f"p{starter_rank}", f"p{process_count}", f"p{process_count - 1}"
+    with Cluster(nodes) as real:
+        real.wait_until(lambda trace: _follows(trace, starter, highest), patience_seconds)
+        real.kill(highest)
+        real.kill(starter)
+        real.wait_for(Kind.CRASH, 2)
+        before = len(real.trace.of(Kind.SEND))
+        real.restart(starter)
+        lower = [f"p{rank}" for rank in range(1, process_count - 1)]
+        trace = real.wait_until(lambda trace: all(_follows(trace, name, heir) for name in lower), patience_seconds)
+        sent = [type(event.value).__name__ for event in trace.of(Kind.SEND)[before:]]
+    return Messages(sent.count("Election"), sent.count("Answer"), sent.count("Coordinator"))
+
+
+def _follows(trace: Trace, name: str, leader: str) -> bool:
+    states = trace.states(name)
+    node = states[-1][1] if states else None
+    return isinstance(node, Process) and node.leader == leader
+
+
+def measure_ring_messages(numbers: Sequence[int], *, patience_seconds: float = 20.0) -> tuple[int, int]:
+    """Return (probes, announcements) of an election in which all start, counted over real sockets."""
+    with Cluster(ring(numbers)) as real:
+        trace = real.wait_until(lambda trace: len(_announced(trace)) >= len(numbers), patience_seconds)
+    sent = [type(event.value).__name__ for event in trace.of(Kind.SEND)]
+    return sent.count("Probe"), sent.count("Elected")
+
+
+def _announced(trace: Trace) -> list[Event]:
+    return trace.of(Kind.DELIVER, where=lambda event: isinstance(event.value, Elected))
 
 
 # ------------------------------------------------------------------------------------------------ the bully, the ring
 
 
-def bully_processes(process_count: int, starters: Sequence[int]) -> dict[str, Process]:
+def bully_processes(process_count: int, starters: Sequence[int], *, answer_seconds: float = 1.0) -> dict[str, Process]:
     """Return processes `p1`, `p2` and so on by rank; those of the ranks `starters` miss the leader at once."""
     names = tuple(f"p{rank}" for rank in range(1, process_count + 1))
-    return {name: Process(name, names, initiates=rank in starters) for rank, name in enumerate(names, 1)}
+    return {
+        name: Process(name, names, rank in starters, answer_seconds, 10 * answer_seconds)
+        for rank, name in enumerate(names, 1)
+    }
 
 
 def bully_messages(process_count: int, starter_rank: int, *, seed: int = 1) -> Messages:
@@ -466,9 +620,14 @@ def ring(numbers: Sequence[int], starters: Sequence[int] | None = None) -> dict[
 
 
 def ring_messages(
-    numbers: Sequence[int], starters: Sequence[int] | None = None, *, seed: int = 1, delay: Law | None = None
+    numbers: Sequence[int],
+    starters: Sequence[int] | None = None,
+    *,
+    seed: int = 1,
+    delay: Law | None = None,
+    ordered: bool = True,
 ) -> tuple[int, int]:
-    """Return (probes, announcements) of an election, counted in a run."""
-    network = Network(Link(delay or Constant(0.001)))
+    """Return (probes, announcements) of an election, counted in a run; `ordered`: whether links keep their order."""
+    network = Network(Link(delay or Constant(0.001), ordered=ordered))
     counts = simulate(ring(numbers, starters), seed=seed, network=network, record=False).counts.sent_by_class
     return counts.get("Probe", 0), counts.get("Elected", 0)

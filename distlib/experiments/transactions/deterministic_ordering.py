@@ -40,6 +40,7 @@ __all__ = [
     "briefly",
     "chaos",
     "commit_transactions",
+    "crossing",
     "drain_seconds",
     "hot_record",
     "judge",
@@ -51,6 +52,7 @@ __all__ = [
     "state_label",
     "transfer",
     "work",
+    "wrong_totals",
 ]
 
 Nodes = dict[str, Node[Any, Any]]
@@ -125,6 +127,31 @@ def bank(
         accounts = ((f"a{name[1:]}", Account(amount)),)
         ask = (ask_seconds, ask_seconds)
         nodes[name] = partition_class(name, accounts, checkpoint_every=checkpoint_every, ask_seconds=ask)
+    return nodes
+
+
+def crossing(
+    balances: tuple[int, int] = (1, 1),
+    *,
+    both: bool = True,
+    sequencer: Sequencer | None = None,
+    partition_class: type[Partition] = Partition,
+    checkpoint_every: int | None = None,
+    retries: int = 0,
+) -> Nodes:
+    """Return two banks, and two clients whose transfers cross: `c` pays from `p1` to `p2`, and `d` back."""
+    nodes = bank(
+        2,
+        (),
+        balances=balances,
+        sequencer=sequencer,
+        partition_class=partition_class,
+        checkpoint_every=checkpoint_every,
+    )
+    del nodes["client"]
+    nodes["c"] = Client("sequencer", (work("c.1", {1: -1, 2: 1}),), retries=retries)
+    if both:
+        nodes["d"] = Client("sequencer", (work("d.1", {1: 1, 2: -1}),), retries=retries)
     return nodes
 
 
@@ -421,6 +448,32 @@ SYSTEMS: Mapping[str, Callable[[int], tuple[Seen, ...]]] = {
     "arrival order": lambda seed: _deterministic(seed, HurriedPartition),
 }
 """The same purchases, refunds and readers under each regime, by a seed: what their clients saw."""
+
+
+def wrong_totals(transactions: Sequence[Seen]) -> tuple[int, int]:
+    """Return how many reads of all accounts added up to another total than there is, and how many reads there were.
+
+    Parameters
+    ----------
+    transactions
+        What the clients of one of :data:`SYSTEMS` saw.
+    """
+    moved = {"alice": _PURCHASE, "bob": _REFUND}
+    reads = [
+        each
+        for each in transactions
+        if each.outcome is Outcome.OK and all(function == "read" for function, _, _ in each.operations)
+    ]
+    # Every transfer adds up to 0, so a reader who saw whole ones only finds the total that was there at first.
+    off = [
+        sum(
+            moved[name.split(".")[0]][int(str(account)[1:])]
+            for _, account, names in each.operations
+            for name in names or ()
+        )
+        for each in reads
+    ]
+    return sum(amount != 0 for amount in off), len(reads)
 
 
 def judge(system: str, seed: int) -> Verdict:

@@ -1,4 +1,4 @@
-"""A database and its log on the bench: a disk that forgets, every crash, every flipped bit; group commit; redo.
+"""A database and its log on the bench: a disk that forgets, every crash, every torn record, every flipped bit; redo.
 
 :class:`SimulatedDisk` stands in for the files of a log. It knows what was synced, and says what a crash may leave of
 the rest. :class:`Machine` carries out on it, or on real files, what a database asks for.
@@ -7,13 +7,10 @@ the rest. :class:`Machine` carries out on it, or on real files, what a database 
 from __future__ import annotations
 
 import itertools
-import statistics
-import threading
-import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias, assert_never
@@ -29,10 +26,9 @@ from distlib.broken.transactions.log_based import (
     TakesTablesAtTheBeginning,
     UndoesInPlace,
 )
-from distlib.models.latency import Constant, Exponential, Law
+from distlib.models.latency import Constant, Exponential
 from distlib.models.transactions.log_based import zipf_update_rates
-from distlib.node import Node, Table, with_entry
-from distlib.protocols.transactions.group_commit import Committer, LogWriter, Request, Source
+from distlib.node import Node, Table, World, with_entry
 from distlib.protocols.transactions.log_based import (
     Acknowledge,
     Action,
@@ -55,12 +51,14 @@ from distlib.protocols.transactions.log_based import (
     Update,
     Write,
     WritePage,
+    atomicity,
     decode,
+    durability,
     encode,
     winners,
     without_loss,
 )
-from distlib.runtimes.faults import Link, Network
+from distlib.runtimes.faults import Fault, Link, Network
 from distlib.runtimes.simulation import Run as SimulationRun
 from distlib.runtimes.simulation import simulate
 from distlib.runtimes.storage import Storage
@@ -76,23 +74,20 @@ __all__ = [
     "Moment",
     "Pages",
     "SimulatedDisk",
-    "SlowFiles",
     "Trial",
     "bit_flips",
     "briefly",
+    "claims",
     "commit_latencies",
     "commits",
     "crash_everywhere",
-    "durable_latencies",
     "instance",
     "log_table",
-    "measure_closed_loop",
-    "measure_force_seconds",
+    "measure_prefixes",
     "moments",
-    "poisson_pauses",
     "redo_counts",
     "restart_at",
-    "run_log",
+    "run_instance",
     "script",
     "script_runs",
     "state_label",
@@ -102,8 +97,8 @@ Image: TypeAlias = tuple[tuple[tuple[str, bytes], ...], Table[int, Page], int]
 """What is on disk: the log's segments by name, the pages, and the LSN in the master record."""
 
 FOLDER = Path("/log")
-FIRST_PAGES: Table[int, Page] = tuple((number, Page((0, 0))) for number in (1, 2, 3))
-"""Three pages of two slots each, all zero."""
+FIRST_PAGES: Table[int, Page] = tuple((number, Page((100, 0))) for number in (1, 2, 3))
+"""A page each for Alice, Bob and Carol: a balance of 100, and a limit of 0."""
 
 # -------------------------------------------------------------------------------------------------- a disk that forgets
 
@@ -271,6 +266,13 @@ class PageFolder(Pages):
         return Page(tuple(values), lsn)
 
 
+class EndlessRecovery(Exception):
+    """Recovery has taken more steps than it can need: a record leads it in a circle."""
+
+
+_MOST_STEPS = 200
+
+
 class Machine:
     """A database on a disk: starts from what is there, and carries out what the database asks for.
 
@@ -344,10 +346,14 @@ class Machine:
         writes_pages
             Whether to write all dirty pages after each step, as early as the rules allow.
         """
-        while self.database.is_finishing:
+        for _ in range(_MOST_STEPS):
+            if not self.database.is_finishing:
+                break
             self.do(self.database.finish_step(self.log))
             if writes_pages:
                 self.write_dirty_pages()
+        else:
+            raise EndlessRecovery(f"recovery must end within {_MOST_STEPS} steps, and still has transactions to undo")
         self.log_file.force()
         self.database = self.database.forced()
 
@@ -381,28 +387,29 @@ def _finishes(machine: Machine) -> None:
 
 
 _SCRIPT: tuple[tuple[str, ScriptStep], ...] = (
-    ("t1 adds 5", _changes("t1", 1, Add(0, 5))),
-    ("t2 adds 7 to the same slot", _changes("t2", 1, Add(0, 7))),
-    ("t1 writes 9", _changes("t1", 2, Write(1, 0, 9))),
+    ("t1 takes 30 from Alice", _changes("t1", 1, Add(0, -30))),
+    ("t2 takes 20 from Alice", _changes("t2", 1, Add(0, -20))),
+    ("t1 gives 30 to Bob", _changes("t1", 2, Add(0, 30))),
     ("page 1 is written", _then(lambda database: database.write_pages(1))),
-    ("a checkpoint begins", _then(Database.begin_checkpoint)),
+    ("a checkpoint begins", _then(lambda database: database.begin_checkpoint())),
     ("t1 commits", _then(lambda database: database.commit("t1"))),
+    ("t1 ends", _finishes),
     ("the checkpoint ends", _then(lambda database: database.end_checkpoint())),
-    ("t2 adds 1", _changes("t2", 2, Add(0, 1))),
-    ("t3 adds 2", _changes("t3", 3, Add(0, 2))),
+    ("t3 takes 10 from Bob", _changes("t3", 2, Add(0, -10))),
+    ("t3 gives 10 to Carol", _changes("t3", 3, Add(0, 10))),
     ("pages 2 and 3 are written", _then(lambda database: database.write_pages(2, 3))),
     ("the pages are synced", _then(lambda database: database.sync_pages())),
     ("t3 aborts", _then(lambda database: database.abort("t3"))),
     ("t3 is undone", _finishes),
-    ("t4 adds 4", _changes("t4", 1, Add(1, 4))),
+    ("t4 sets Alice's limit", _changes("t4", 1, Write(1, 0, 9))),
     ("t4 commits", _then(lambda database: database.commit("t4"))),
-    ("t2 adds 3", _changes("t2", 3, Add(1, 3))),
+    ("t2 gives 20 to Carol", _changes("t2", 3, Add(0, 20))),
     ("page 3 is written", _then(lambda database: database.write_pages(3))),
 )
 
 
 def script() -> tuple[tuple[str, ScriptStep], ...]:
-    """Return the steps of a short life: t1 and t4 commit, t3 takes its change back, t2 is still active in the end.
+    """Return the steps of a short life: t1 and t4 commit, t3 takes its transfer back, t2 is still active in the end.
 
     Pages are written in the midst of it, with changes of those that will lose; a checkpoint falls around a commit.
     """
@@ -424,6 +431,8 @@ def script_runs() -> dict[str, Run]:
 @dataclass(frozen=True)
 class Moment:
     """What is on disk at one moment of :func:`script`, if the last write was cut short after some bytes.
+
+    Every page that was handed to the disk is on it: the disk is as eager as it may be.
 
     Parameters
     ----------
@@ -459,7 +468,9 @@ def moments() -> list[Moment]:
 
     def watch() -> None:
         file = next(iter(disk.files.values()), _File())
-        (image,) = itertools.islice(pages.images(), 1) if not pages.written else [pages.synced]
+        image = pages.synced
+        for number, page in pages.written:
+            image = with_entry(image, number, page)
         told = frozenset(machine.acknowledged)
         found.append(Moment(going_on, file.contents, len(file.synced), image, pages.master_lsn, told))
 
@@ -492,7 +503,7 @@ class Trial:
     longest_log
         The most records that a log has, after any number of interrupted recoveries.
     faults
-        What went wrong, with how often.
+        What went wrong, with how often. "Wrong pages" do not hold the changes that were committed, and these alone.
     """
 
     images: int = 0
@@ -502,10 +513,13 @@ class Trial:
     faults: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        wrong = ", ".join(f"{fault} ({count:,})" for fault, count in sorted(self.faults.items()))
-        return (
-            f"{self.images:,} disks after a crash, {self.torn:,} with a torn end; {self.recoveries:,} recoveries; "
-            f"longest log {self.longest_log} records; {wrong or 'nothing lost, nothing left over'}"
+        wrong = [f"{fault}: {count:,}" for fault, count in sorted(self.faults.items())]
+        return "\n".join(
+            [
+                f"{self.images:,} disks after a crash, {self.torn:,} of them with a torn end",
+                f"{self.recoveries:,} recoveries, the longest log has {self.longest_log} records",
+                *(wrong or ["nothing lost, nothing left over"]),
+            ]
         )
 
 
@@ -579,7 +593,7 @@ class _Crashes:
             for writes_pages in (False, True) if self.during_recovery else (False,):
                 try:
                     self.recover(image, told, writes_pages)
-                except (LogCorrupted, ValueError, KeyError) as error:
+                except (LogCorrupted, EndlessRecovery, ValueError, KeyError) as error:
                     self.trial.faults[f"recovery fails: {type(error).__name__}"] += 1
         self.trial.images = len({image for image, _ in self.seen})
         return self.trial
@@ -627,7 +641,7 @@ class _Crashes:
         if not told <= set(winners(machine.log)):
             trial.faults["a committed transaction is lost"] += 1
         elif machine.values != without_loss(self.runs, machine.log, FIRST_PAGES):
-            trial.faults["pages do not hold the committed changes and these alone"] += 1
+            trial.faults["wrong pages"] += 1
         left = tuple((name, file.contents) for name, file in sorted(disk.files.items()))
         again = restart_at((left, pages.synced, pages.master_lsn), **self.options)
         again.finish()
@@ -645,13 +659,46 @@ def _records(files: tuple[tuple[str, bytes], ...], checksum: Callable[[bytes], i
         return files
 
 
+def measure_prefixes(folder: Path, sizes: Iterable[int]) -> tuple[int, int]:
+    """Recover :func:`script` on real files from a log that ends after each of these sizes.
+
+    Each time the log, the pages and the master record are written to a folder of their own, a machine starts from
+    them, undoes the losers, and starts once more. Returns how many recoveries there were, and how many went wrong.
+    """
+    found, runs = moments(), script_runs()
+    tried = wrong = 0
+    for size_bytes in sizes:
+        for place, moment in enumerate(found):
+            if not moment.synced_bytes <= size_bytes <= len(moment.log):
+                continue
+            home = folder / f"{size_bytes}-{place}"
+            ((name, contents),), pages, master_lsn = moment.image(size_bytes)
+            (home / "log").mkdir(parents=True)
+            (home / "log" / name).write_bytes(contents)
+            disk = PageFolder(home)
+            disk.written = list(pages)
+            disk.sync()
+            disk.set_master(master_lsn)
+            machine = Machine(LogFiles(), PageFolder(home), folder=home / "log")
+            machine.finish(writes_pages=True)
+            machine.log_file.close()
+            again = Machine(LogFiles(), PageFolder(home), folder=home / "log")
+            again.log_file.close()
+            whole = without_loss(runs, again.log, FIRST_PAGES)
+            kept = moment.acknowledged <= set(winners(again.log))
+            tried += 1
+            wrong += not (kept and machine.values == again.values == whole and not again.database.is_finishing)
+            break
+    return tried, wrong
+
+
 # -------------------------------------------------------------------------------------------------------- flipped bits
 
 
-def commits(count: int, *, seals: bool = False) -> SimulatedDisk:
+def commits(count: int, *, seals: bool = False, checksum: Callable[[bytes], int] = zlib.crc32) -> SimulatedDisk:
     """Return the disk of a log on which so many transactions were committed, one after another, and acknowledged."""
     disk = SimulatedDisk()
-    machine = Machine(disk, Pages())
+    machine = Machine(disk, Pages(), checksum=checksum)
     for number in range(1, count + 1):
         machine.do(machine.database.update(f"t{number}", 1 + number % 3, Add(0, number)))
         machine.do(machine.database.commit(f"t{number}"))
@@ -702,7 +749,7 @@ def bit_flips(
 # -------------------------------------------------------------------------------------- every order of a small instance
 
 INSTANCES: dict[str, dict[str, Any]] = {
-    "one commits": {"runs": (Run("a", ((1, Add(0, 1)), (2, Add(0, 2)))),), "page_count": 2},
+    "one commits": {"runs": (Run("a", ((1, Add(0, -3)), (2, Add(0, 3)))),), "page_count": 2},
     "one aborts": {"runs": (Run("a", ((1, Add(0, 1)), (1, Add(0, 2))), commit=False),)},
     "with a checkpoint": {"runs": (Run("a", ((1, Add(0, 1)),)),), "checkpoints": 1},
     "one slot, one aborts": {"runs": (Run("a", ((1, Add(0, 1)),)), Run("b", ((1, Add(0, 10)),), commit=False))},
@@ -737,7 +784,31 @@ def instance(
 def first_disk(name: str) -> Disk:
     """Return what is on the server's disk at first, in an instance."""
     count = INSTANCES[name].get("page_count", 1)
-    return Disk((), tuple((number, Page((0, 0))) for number in range(1, count + 1)))
+    return Disk((), tuple((number, Page((10, 0))) for number in range(1, count + 1)))
+
+
+def claims(name: str, database_class: type[Database] = Database) -> dict[str, Callable[[World], bool]]:
+    """Return what must hold in every state of an instance."""
+    return {"atomicity": atomicity(first_disk(name), database_class), "durability": durability}
+
+
+def run_instance(name: str, *, seed: int, faults: Sequence[Fault] = (), until_seconds: float = 1.0) -> SimulationRun:
+    """Simulate an instance with exponential legs of 1 ms and a force of 2 ms; changes are 3 ms apart.
+
+    Dirty pages are written 1 ms after their first change, before their transaction has ended.
+    """
+    nodes = instance(name, patience_seconds=(0.5, 0.5))
+    server = nodes["server"]
+    assert isinstance(server, Server)
+    nodes["server"] = replace(server, step_seconds=(0.003, 0.003), write_seconds=(0.001, 0.001))
+    return simulate(
+        nodes,
+        seed=seed,
+        network=Network(Link(Exponential(0.001))),
+        save_latency={"server": Constant(0.002)},
+        faults=faults,
+        until_seconds=until_seconds,
+    )
 
 
 def briefly(message: Any) -> str:
@@ -746,13 +817,10 @@ def briefly(message: Any) -> str:
 
 
 def state_label(node: Node[Any, Any]) -> tuple[str, str] | None:
-    """Return what a figure writes on the lane of a server or a log writer."""
+    """Return what a figure writes on the lane of a server: its pages in memory, and whether its log is on disk."""
     if isinstance(node, Server) and node.database is not None:
         held = ", ".join(str(page.values[0]) for _, page in node.database.pages)
-        tail = len(node.log) - len(node.disk.log)
-        return f"memory {held}" + (f", {tail} not forced" if tail else ""), "wait" if tail else "calm"
-    if isinstance(node, LogWriter) and node.pending:
-        return f"{len(node.pending)} wait", "wait"
+        return held, "wait" if len(node.log) > len(node.disk.log) else "calm"
     return None
 
 
@@ -760,110 +828,6 @@ def commit_latencies(trace: Trace) -> list[float]:
     """Return the seconds from each client's beginning to its answer."""
     begun = {event.node: event.time_seconds for event in trace.of(Kind.INVOKE)}
     return [event.time_seconds - begun[event.node] for event in trace.of(Kind.COMPLETE)]
-
-
-# -------------------------------------------------------------------------------------------------------- group commit
-
-
-def poisson_pauses(seed: int, count: int, arrivals_per_second: float) -> tuple[float, ...]:
-    """Return the pauses of a Poisson process, drawn from `seed`."""
-    draws = Exponential(1 / arrivals_per_second).rvs(size=count, random_state=np.random.default_rng(seed))
-    return tuple(np.asarray(draws).tolist())
-
-
-def run_log(
-    writer: LogWriter,
-    *,
-    seed: int,
-    arrivals_per_second: float,
-    flush_seconds: float,
-    record_count: int = 1000,
-) -> SimulationRun:
-    """Simulate a log writer to which records come at random."""
-    source = Source("log", poisson_pauses(seed, record_count, arrivals_per_second))
-    return simulate(
-        {"log": writer, "source": source},
-        seed=seed,
-        network=Network(Link(Constant(0.0))),
-        save_latency={"log": Constant(flush_seconds)},
-    )
-
-
-def durable_latencies(trace: Trace, *, warm_up: int = 50) -> tuple[list[float], list[int]]:
-    """Return the seconds from each record's arrival until its client heard that it is durable; and the batches' sizes.
-
-    Parameters
-    ----------
-    trace
-        Of a run of :func:`run_log`.
-    warm_up
-        How many records at the beginning to leave out.
-    """
-    arrived: dict[str, float] = {}
-    latencies, batches = [], []
-    for event in trace.of(Kind.DELIVER):
-        if isinstance(event.value, Request):
-            arrived[event.value.record] = event.time_seconds
-        else:
-            batches.append(len(event.value.records))
-            latencies += [event.time_seconds - arrived[record] for record in event.value.records]
-    return latencies[warm_up:], batches[1:]
-
-
-class SlowFiles(LogFiles):
-    """Real files whose every sync takes a while longer: a disk that is the same on every machine."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def sync(self, descriptor: int) -> None:
-        super().sync(descriptor)
-        time.sleep(self.seconds)
-
-
-def measure_force_seconds(folder: Path, batches: Sequence[int], *, rounds: int = 15) -> dict[int, float]:
-    """Return the median seconds to append and force a batch of each size, on real files."""
-    log = WriteAheadLog(folder)
-    found: dict[int, list[float]] = {batch: [] for batch in batches}
-    for _ in range(rounds):
-        for batch in batches:  # In turn, so that a slow second hits all sizes alike.
-            began = time.perf_counter()
-            for _ in range(batch):
-                log.append(b"a record of some forty bytes, as they are")
-            log.force()
-            found[batch].append(time.perf_counter() - began)
-    log.close()
-    return {batch: statistics.median(seconds) for batch, seconds in found.items()}
-
-
-def measure_closed_loop(folder: Path, client_count: int, commits_each: int, files: LogFiles | None = None) -> float:
-    """Return the commits per force of so many threads that each commit again as soon as they may, on real files."""
-    log = WriteAheadLog(folder, files)
-    ready = threading.Barrier(client_count)
-
-    def commit() -> None:
-        ready.wait()
-        for _ in range(commits_each):
-            log.force(log.append(b"commit"))
-
-    threads = [threading.Thread(target=commit) for _ in range(client_count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    log.close()
-    found = len(WriteAheadLog(folder).found)
-    if found != client_count * commits_each:
-        raise AssertionError(f"{client_count * commits_each} commits were acknowledged, and {found} are in the log")
-    return found / log.force_count
-
-
-def run_committers(client_count: int, commits_each: int, *, seed: int, flush_seconds: float, leg: Law) -> SimulationRun:
-    """Simulate clients that each commit again as soon as they may, on a log that writes what there is."""
-    nodes: dict[str, Node[Any, Any]] = {"log": LogWriter()}
-    for number in range(1, client_count + 1):
-        nodes[f"client {number}"] = Committer("log", "abcdefghijklmnopqrstuvwxyz"[number - 1], commits_each)
-    return simulate(nodes, seed=seed, network=Network(Link(leg)), save_latency={"log": Constant(flush_seconds)})
 
 
 # --------------------------------------------------------------------------------------------------------------- redo

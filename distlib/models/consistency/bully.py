@@ -1,6 +1,8 @@
 """What the bully algorithm costs in messages: exact, for each starter.
 
-Theory of operation ------------------- Ranks are 1 … n, the old leader n is dead, and the process of rank k < n
+Theory of operation
+-------------------
+Ranks are 1 … n, the old leader n is dead, and the process of rank k < n
 misses it; let m = n - k. Each of the processes k … n - 1 holds one election and asks all above it, n included: m (m
 + 1) / 2 messages. Each that is up answers each that asked it: m (m - 1) / 2. The process n - 1 gets no answer and
 tells the n - 2 below it. In all m² + n - 2.

@@ -1,6 +1,8 @@
 """What Chang and Roberts' election costs in messages: exact, for each arrangement of the numbers on the ring.
 
-Theory of operation ------------------- All start: the probe of a process travels to the first higher number, and no
+Theory of operation
+-------------------
+All start: the probe of a process travels to the first higher number, and no
 further. Of the arrangements of n numbers, the probe of the k-th highest gets past its first j - 1 neighbours with
 the chance that these are all lower; summed over everybody, n times the harmonic number H_n. The best arrangement
 takes 2n - 1 probes, the worst n (n + 1) / 2.

@@ -1,6 +1,8 @@
 """How long a holder may rely on its lease when no clock is right, and what that costs.
 
-Theory of operation ------------------- A grantor promises, for L of its own clock from the moment at which it takes
+Theory of operation
+-------------------
+A grantor promises, for L of its own clock from the moment at which it takes
 the request, to promise nothing to anyone else. The holder knows when it *sent* the request, by its own clock.
 Clocks may run wrong by a share of at most ρ, either way.
 
@@ -73,7 +75,7 @@ def overlap_seconds_most(
 
     Examples
     --------
-    A tenth of the drift is too much already, if clocks are taken to be right:
+    Clocks are taken to be right, and are off by 200 parts in a million:
 
     >>> f"{overlap_seconds_most(10, 10, 200e-6):.6f}"
     '0.004000'
@@ -94,24 +96,44 @@ def usable_share(lease_seconds: float, drift: float, round_trip_seconds: float) 
     return (usable - round_trip_seconds) / lease_seconds
 
 
-def takeover_seconds_mean(lease_seconds: float, renewal_seconds: float, delay_seconds: float) -> float:
-    """Return the mean time from a holder's crash until the next one has its grant, with true clocks: L - r / 2 + 2 d.
+def takeover_seconds_mean(
+    lease_seconds: float, *, renewal_seconds: float, poll_seconds: float, delay_seconds: float
+) -> float:
+    """Return the mean time from a holder's crash until another holds the lease: L - r / 2 + s / 2 + 2 d.
 
     Parameters
     ----------
     lease_seconds
-        L.
+        L, with clocks that are true.
     renewal_seconds
-        r, between two renewals; the crash falls anywhere between them. At most L.
+        r, between two renewals of the holder; the crash falls anywhere between them. In (0, L].
+    poll_seconds
+        s, between two requests of the other, which is refused by silence as long as the promise lasts; above 0. Where
+        in its period the promise ends is uniform.
     delay_seconds
-        d, one leg. The next holder has asked before, and waits.
+        d, one leg; at least 0.
+
+    Returns
+    -------
+    float
+        Seconds. The promise began one leg after the last renewal was sent, and ends L later; then comes the next
+        request, and a leg back.
 
     Raises
     ------
     ValueError
-        If `renewal_seconds` is not in (0, L].
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> takeover_seconds_mean(10, renewal_seconds=3, poll_seconds=3, delay_seconds=0.05)
+    10.1
     """
     _require(lease_seconds, 0.0)
     if not 0 < renewal_seconds <= lease_seconds:
         raise ValueError(f"`renewal_seconds` must be in (0, {lease_seconds:g}], got {renewal_seconds!r}")
-    return lease_seconds - renewal_seconds / 2 + 2 * delay_seconds
+    if not 0 < poll_seconds < math.inf:
+        raise ValueError(f"`poll_seconds` must be finite and above 0, got {poll_seconds!r}")
+    if not 0 <= delay_seconds < math.inf:
+        raise ValueError(f"`delay_seconds` must be finite and at least 0, got {delay_seconds!r}")
+    return lease_seconds - renewal_seconds / 2 + poll_seconds / 2 + 2 * delay_seconds

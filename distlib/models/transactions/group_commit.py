@@ -184,8 +184,10 @@ def saturated_throughput(batch: int, flush_seconds: float, record_seconds: float
 def closed_loop_commits_per_force(client_count: int) -> float:
     """Return the commits per flush of clients that each commit again as soon as they may: n/2, and 1 for one.
 
-    Whoever is in a flush cannot be in the next one, and is in the one after it. So two flushes in a row hold each
-    client once, whatever the first happened to hold.
+    The first client that is told hands in its next commit at once, and the disk begins with that one. The others come
+    back while it is busy, and are in the flush after it. So whoever is in a flush is not in the next one, but in the
+    one after it, and two flushes in a row hold each client once. That needs answers that take different times: where
+    all clients are back at the same instant, each flush holds all of them.
     """
     if client_count < 1:
         raise ValueError(f"`client_count` must be at least 1, got {client_count!r}")

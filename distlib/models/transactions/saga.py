@@ -16,7 +16,7 @@ books and the other one after. Read at a random moment, that has the share E|D +
 :func:`wrong_read_seconds`. With Z = X_2 - X_1, which is symmetric, |D - Z| = D - Z + 2 (Z - D)+, so one integral does
 it:
 
-    E|D + X_1 - X_2|  =  E[D] + 2 E[(Z - D)+],     E[(Z - D)+]  =  ∫ P(Z > s) P(D <= s) ds.
+    E|D + X_1 - X_2|  =  E[D] + 2 E[(Z - D)+].
 
 A saga whose i-th step succeeds with probability p_i, independently, attempts step i if all before it succeeded, and
 undoes what was done if it then fails: :func:`forward_cost`, :func:`compensation_cost`.
@@ -36,14 +36,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import quad
+from scipy.interpolate import CubicHermiteSpline
+from scipy.special import ndtri
 
-from distlib.models.latency import Law, Shifted, require_law
-from distlib.models.sums import quantile_at_score, sum_of
+from distlib.models.latency import Constant, Empirical, Law, Shifted, require_law
+from distlib.models.sums import is_discrete, quantile_at_score, sum_of
 
 __all__ = [
     "SagaTiming",
@@ -64,10 +65,13 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 
-def _rule(count: int) -> tuple[Floats, Floats]:
-    """Return nodes and weights for a mean over a standard normal score, in which the laws of the book are smooth."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
-    return nodes, weights / weights.sum()
+# Twenty panels of sixteen nodes on (0, 1), and one panel of five for a cell of a table.
+_TOP_SCORE = 12.0
+_NODES, _WEIGHTS = (points / 2 for points in np.polynomial.legendre.leggauss(16))
+_STEPS = ((np.arange(20)[:, None] + 0.5 + _NODES) / 20).ravel()
+_SHARES = np.tile(_WEIGHTS, 20) / 20
+_CELL, _CELL_SHARES = (points / 2 for points in np.polynomial.legendre.leggauss(5))
+_CELL = _CELL + 0.5
 
 
 @dataclass(frozen=True)
@@ -193,8 +197,8 @@ def wrong_read_seconds(timing: SagaTiming, reader: Law) -> float:
     """Return for how long, per saga, a read that begins then adds up two accounts wrongly: E|D + X_1 - X_2|.
 
     In seconds. Divided by the mean time between sagas it is the share of wrong reads, if sagas do not overlap and
-    reads come at random moments. It does not change if the reader *waits* at a flagged account: the other account was
-    read before.
+    reads come at random moments. All sagas complete. Then it does not change if the reader *waits* at a flagged
+    account: the other account was read before.
 
     Parameters
     ----------
@@ -244,25 +248,113 @@ def _delay(timing: SagaTiming) -> Law:
 
 
 def _excess_mean(reader: Law, delay: Law, *, twice: bool = False) -> float:
-    """Return E[(X_2 - X_1 - D)+], for two legs of a reader and a delay: the integral of P(Z > s) P(D <= s).
+    """Return E[(X_2 - X_1 - D)+], for two legs of a reader and a delay.
 
     With `twice`, two independent delays are taken off.
+
+    Given both legs it is a function of their difference alone, E[(y - D)+], which is tabulated. The mean over the legs
+    is taken in their normal scores; the second one begins where the first plus the shortest delay ends, or the corner
+    there would spoil the rule. A measured leg needs none of this: the mean goes over its samples.
     """
-    scores, weights = _rule(80)
-    earlier, chance = np.asarray(quantile_at_score(reader, scores), float), weights
+    if not math.isfinite(float(reader.mean())):
+        return math.inf
+    start = float(delay.ppf(0.0)) * (2 if twice else 1)
+    first, chance = _points(reader)
+    longest = float(quantile_at_score(reader, np.array([_TOP_SCORE]))[0] - first.min())
+    if longest <= start:
+        return 0.0
+    excess = _excess_over(delay, longest)
     if twice:
-        scores, weights = _rule(24)
-        earlier = np.add.outer(earlier, quantile_at_score(delay, scores)).ravel()
-        chance = np.outer(chance, weights).ravel()
+        excess = _excess_over_two(delay, excess, longest)
+    if is_discrete(reader):
+        return float(chance @ excess(first[None, :] - first[:, None]) @ chance)
+    lowest = _scores_of(reader, first + start)
+    width = _TOP_SCORE - lowest[:, None]
+    scores = lowest[:, None] + width * _STEPS
+    gained = excess(quantile_at_score(reader, scores) - first[:, None])
+    return float(chance @ ((width * _normal_density(scores) * gained) @ _SHARES))
 
-    def integrand(s: float) -> float:
-        return float(chance @ reader.sf(earlier + s)) * float(delay.cdf(s))
 
-    start, scale = float(delay.ppf(0.0)), float(delay.mean()) + float(reader.mean())
-    edges = (start, start + scale, start + 5 * scale)
-    near = [quad(integrand, low, high, epsabs=0, epsrel=1e-8, limit=200)[0] for low, high in pairwise(edges)]
-    far, _ = quad(integrand, edges[-1], math.inf, epsabs=1e-15, epsrel=1e-6, limit=200)
-    return float(sum(near)) + float(far)
+@dataclass(frozen=True)
+class _Excess:
+    """The function y -> E[(y - D)+] of a delay D, which is 0 up to its shortest value, and its slope P(D <= y).
+
+    `spline` takes what y exceeds that value by; without one the delay is a constant.
+    """
+
+    start: float
+    spline: Any = None
+
+    def __call__(self, y: Floats) -> Floats:
+        above = np.maximum(y - self.start, 0.0)
+        return above if self.spline is None else np.where(above > 0, self.spline(np.minimum(above, self.last)), 0.0)
+
+    def slope(self, y: Floats) -> Floats:
+        above = np.maximum(y - self.start, 0.0)
+        if self.spline is None:
+            return np.where(above > 0, 1.0, 0.0)
+        return np.where(above > 0, np.clip(self.spline(np.minimum(above, self.last), 1), 0.0, 1.0), 0.0)
+
+    @property
+    def last(self) -> float:
+        """Where the table ends."""
+        return float(self.spline.x[-1])
+
+
+def _excess_over(delay: Law, longest: float) -> _Excess:
+    """Return y -> E[(y - D)+], the integral of the distribution function of D, for y up to `longest` seconds."""
+    start = float(delay.ppf(0.0))
+    if isinstance(delay, Constant):
+        return _Excess(start)
+    grid = _grid(delay, longest)
+    nodes = grid[:-1, None] + np.diff(grid)[:, None] * _CELL
+    pieces = (np.asarray(delay.cdf(start + nodes)) @ _CELL_SHARES) * np.diff(grid)
+    values = np.concatenate(([0.0], np.cumsum(pieces)))
+    return _Excess(start, _spline(grid, values, np.asarray(delay.cdf(start + grid))))
+
+
+def _excess_over_two(delay: Law, over_one: _Excess, longest: float) -> _Excess:
+    """Return y -> E[(y - D - D')+]: the mean of that for one delay, over the other one."""
+    start = 2 * float(delay.ppf(0.0))
+    if isinstance(delay, Constant):
+        return _Excess(start)
+    other, chance = _points(delay)
+    grid = _grid(delay, longest)
+    left = start + grid[:, None] - other
+    return _Excess(start, _spline(grid, over_one(left) @ chance, over_one.slope(left) @ chance))
+
+
+def _spline(grid: Floats, values: Floats, slopes: Floats) -> Any:
+    return CubicHermiteSpline(grid, values, slopes)  # type: ignore[no-untyped-call]  # scipy has no annotations
+
+
+def _grid(delay: Law, longest: float) -> Floats:
+    """Return distances above the shortest delay, from none to `longest` seconds, sixty in each decade."""
+    least = 1e-7 * float(delay.mean())
+    count = 60 * math.ceil(math.log10(max(longest / least, 10.0)))
+    return np.concatenate(([0.0], np.geomspace(least, max(longest, 10 * least), count)))
+
+
+def _points(law: Law) -> tuple[Floats, Floats]:
+    """Return values of a law and the weight of each in a mean: its samples, or quantiles at nodes of the score."""
+    if isinstance(law, Empirical):
+        samples = np.asarray(law.samples_seconds, float)
+        return samples, np.full(len(samples), 1 / len(samples))
+    if is_discrete(law):
+        return np.array([float(law.mean())]), np.ones(1)
+    scores = -_TOP_SCORE + 2 * _TOP_SCORE * _STEPS
+    return quantile_at_score(law, scores), 2 * _TOP_SCORE * _SHARES * _normal_density(scores)
+
+
+def _scores_of(law: Law, x: Floats) -> Floats:
+    """Return z with P(Z <= z) = P(law <= x) for a standard normal Z."""
+    below, above = np.asarray(law.cdf(x)), np.asarray(law.sf(x))
+    scores = np.where(below < 0.5, ndtri(below), -ndtri(np.minimum(above, 0.5)))
+    return np.asarray(np.clip(scores, -_TOP_SCORE, _TOP_SCORE))
+
+
+def _normal_density(score: Floats) -> Floats:
+    return np.asarray(np.exp(-(score**2) / 2) / math.sqrt(2 * math.pi))
 
 
 # ------------------------------------------------------------------------------------------------------------- costs

@@ -3,13 +3,17 @@
 Source: Garcia-Molina, *Elections in a Distributed Computing System* (IEEE Transactions on Computers C-31(1), 1982),
 section III, in the form that textbooks give it: three kinds of messages, and no state to bring along.
 
-Theory of operation ------------------- A process that misses the leader asks all processes of higher rank
+Theory of operation
+-------------------
+A process that misses the leader asks all processes of higher rank
 (:class:`Election`). Whoever is asked by a lower one answers (:class:`Answer`), and holds an election of its own
 unless it holds one already. A process that gets no answer within `answer_seconds` has the highest rank of all that
 are up, declares itself leader, and tells those below (:class:`Coordinator`). One that got an answer waits to be
 told, and asks again if nobody tells it.
 
-Assumptions ----------- Messages arrive, within a bound, and every process that is up answers within a bound;
+Assumptions
+-----------
+Messages arrive, within a bound, and every process that is up answers within a bound;
 `answer_seconds` is more than both together. So silence means a crash. That is a synchronous system, and the
 algorithm needs it: let one answer be late, and two processes lead at once, with nothing to tell them apart. It has
 no terms.

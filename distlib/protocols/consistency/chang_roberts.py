@@ -4,7 +4,9 @@ Sources: Chang and Roberts, *An Improved Algorithm for Decentralized Extrema-Fin
 Processes* (Communications of the ACM 22(5), 1979); with one starter, in the form of Coulouris, Dollimore, Kindberg and
 Blair, *Distributed Systems: Concepts and Design*, 5th ed. (2012), section 15.3.
 
-Theory of operation ------------------- Each process has a number and can send to its neighbour on one side. A
+Theory of operation
+-------------------
+Each process has a number and can send to its neighbour on one side. A
 starter sends a :class:`Probe` with its own number. A process passes on a probe with a number above its own. One
 that meets a higher number is swallowed, and the process that swallowed it takes part with a probe of its own,
 unless it takes part already. A process that gets its own number back has the highest one: nothing on the whole ring
@@ -12,7 +14,9 @@ stopped it. It sends one :class:`Elected` around.
 
 Assumptions
 -----------
-The numbers differ, no process crashes, and the ring loses nothing. Messages of one link may even overtake each other.
+The numbers differ, no process crashes, and the ring loses nothing. Messages of one link may even overtake each other,
+and the highest still leads; but a probe that the announcement overtook starts another election. What an election costs
+assumes that links keep their order.
 """
 
 from __future__ import annotations

@@ -96,12 +96,12 @@ __all__ = [
     "state_machine_safety",
 ]
 
-Operation: TypeAlias = tuple[str, ...]
-"""What a client asks for: ("read", key), ("write", key, value), ("compare_and_set", key, old, new), or ("members",
-*names), which changes who belongs to the cluster."""
+Operation: TypeAlias = tuple[str | int, ...]
+"""What a client asks for: ("read", key), ("write", key, value), ("add", key, amount), ("compare_and_set", key, old,
+new), or ("members", *names), which changes who belongs to the cluster."""
 
-Result: TypeAlias = str | bool | None
-"""What a read saw ("": nothing was written yet), whether a compare-and-set took place, or None."""
+Result: TypeAlias = str | int | bool | None
+"""What a read saw ("": nothing was written yet), the new total, whether a compare-and-set took place, or None."""
 
 
 def members_operation(members: frozenset[str]) -> Operation:
@@ -123,7 +123,7 @@ class Entry:
     """Empty: nothing. A leader begins its term with such an entry."""
 
     def __str__(self) -> str:
-        return f"{self.term}:{' '.join(self.operation) or '–'}"
+        return f"{self.term}:{' '.join(map(str, self.operation)) or '–'}"
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Session:
 class Machine:
     """What the log is for: registers by key. Entries that are equal lead equal machines to equal machines."""
 
-    values: Table[str, str] = ()
+    values: Table[str, str | int] = ()
     sessions: Table[str, Session] = ()
 
     def apply(self, line: Entry) -> Machine:
@@ -152,24 +152,32 @@ class Machine:
     def operate(self, operation: Operation) -> tuple[Machine, Result]:
         """Carry out an operation, whoever asks for it and however often."""
         match operation:
-            case ("read", key):
+            case ("read", str(key)):
                 return self, self.read(key)
-            case ("write", key, value):
-                return replace(self, values=with_entry(self.values, key, value)), None
-            case ("compare_and_set", key, old, new):
+            case ("write", str(key), value):
+                return self.with_value(key, value), None
+            case ("add", str(key), int(amount)):
+                total = int(self.read(key) or 0) + amount
+                return self.with_value(key, total), total
+            case ("compare_and_set", str(key), old, new):
                 if self.read(key) != old:
                     return self, False
-                return replace(self, values=with_entry(self.values, key, new)), True
+                return self.with_value(key, new), True
             case ("members", *_):
                 return self, None
             case _:
                 raise ValueError(
-                    f"`operation` must be a read, a write, a compare_and_set or members, got {operation!r}"
+                    f"`operation` must be a read, a write, an add, a compare_and_set or members, got {operation!r}"
                 )
 
-    def read(self, key: str) -> str:
+    def read(self, key: str) -> str | int:
         """Return the value of a key; "" if it was never written."""
-        return entry(self.values, key) or ""
+        value = entry(self.values, key)
+        return "" if value is None else value
+
+    def with_value(self, key: str, value: str | int) -> Machine:
+        """Return the machine with another value for a key."""
+        return replace(self, values=with_entry(self.values, key, value))
 
 
 @dataclass(frozen=True)
@@ -213,7 +221,7 @@ class Durable:
         for position in range(min(index, self.last_index), self.snapshot.index, -1):
             operation = self.entries[position - 1 - self.snapshot.index].operation
             if operation[:1] == ("members",):
-                return position, frozenset(operation[1:])
+                return position, frozenset(map(str, operation[1:]))
         return self.snapshot.index, self.snapshot.members
 
     def __str__(self) -> str:
@@ -233,7 +241,7 @@ class Request:
     operation: Operation
 
     def __str__(self) -> str:
-        return f"#{self.serial} {' '.join(self.operation)}"
+        return f"#{self.serial} {' '.join(map(str, self.operation))}"
 
 
 @dataclass(frozen=True)
@@ -383,9 +391,13 @@ class Server(Node[ServerMessage, Durable]):
     snapshot_every
         How many applied entries it keeps in its log before it takes a snapshot; 0: it takes none.
     last_term
-        It stands for no later term than this one, so that an exploration has an end; 0: it never stands; None: no bound.
+        It stands for no later term than this one, so that an exploration has an end. 0: it never stands; None: no
+        bound.
     disk
         What it has on its disk at first: to begin in the middle of a story.
+    is_under_way
+        Whether it boots, the first time, as all its fields say and not as a follower: to begin further on in a story.
+        After a crash it is like any other.
     """
 
     name: str
@@ -400,6 +412,7 @@ class Server(Node[ServerMessage, Durable]):
     snapshot_every: int = 0
     last_term: int | None = None
     disk: Durable = Durable()
+    is_under_way: bool = False
 
     role: Role = Role.FOLLOWER
     leader: str | None = None
@@ -434,11 +447,27 @@ class Server(Node[ServerMessage, Durable]):
     # -- stimuli
 
     def on_start(self, saved: Durable | None) -> Step[Self]:
+        if saved is None and self.is_under_way:
+            timers = self.await_beat() if self.role is Role.LEADER else self.await_leader()
+            return self, (Save(self.disk), *timers)
         disk = saved or self.disk
         if not disk.snapshot.index and not disk.snapshot.members:
             disk = replace(disk, snapshot=replace(disk.snapshot, members=self.members))
-        node = replace(self, disk=disk, commit_index=disk.snapshot.index, machine=disk.snapshot.machine)
+        node = replace(self.without_role(), disk=disk, commit_index=disk.snapshot.index, machine=disk.snapshot.machine)
         return node, node.await_leader()
+
+    def without_role(self) -> Self:
+        """Return this server as a follower of nobody, without what it knew as a leader or a candidate."""
+        return replace(
+            self,
+            role=Role.FOLLOWER,
+            leader=None,
+            votes=frozenset(),
+            progress=(),
+            round=0,
+            reads=(),
+            gathered=(),
+        )
 
     def on_message(self, source: str, message: ServerMessage) -> Step[Self]:
         if isinstance(message, Request):
@@ -497,17 +526,7 @@ class Server(Node[ServerMessage, Durable]):
 
     def follow(self, term: int) -> Step[Self]:
         """Enter a later term, as a follower of nobody yet."""
-        node = replace(
-            self,
-            disk=replace(self.disk, term=term, voted_for=None),
-            role=Role.FOLLOWER,
-            leader=None,
-            votes=frozenset(),
-            progress=(),
-            round=0,
-            reads=(),
-            gathered=(),
-        )
+        node = replace(self.without_role(), disk=replace(self.disk, term=term, voted_for=None))
         if self.role is not Role.LEADER:
             return node, ()
         return node, (CancelTimer("heartbeat"), CancelTimer("gather"), *node.await_leader())
@@ -619,7 +638,7 @@ class Server(Node[ServerMessage, Durable]):
     def may_change_members(self, line: Entry) -> bool:
         """Return whether members may change now, and so: by one server, and with no other change under way."""
         index, members = self.disk.members_at(self.disk.last_index)
-        is_one_server = len(members ^ frozenset(line.operation[1:])) == 1
+        is_one_server = len(members ^ frozenset(map(str, line.operation[1:]))) == 1
         return is_one_server and index <= self.commit_index and self.is_current()
 
     def is_current(self) -> bool:
@@ -722,7 +741,7 @@ class Server(Node[ServerMessage, Durable]):
             node = node.compact()
         if node.role is Role.LEADER and node.name not in node.disk.members_at(index)[1]:
             # It has led its own removal to the end.
-            node = replace(node, role=Role.FOLLOWER, leader=None, progress=(), reads=(), gathered=())
+            node = node.without_role()
             effects += (CancelTimer("heartbeat"), CancelTimer("gather"))
         return node, effects
 
@@ -810,7 +829,7 @@ class Server(Node[ServerMessage, Durable]):
         waiting, effects = [], []
         for client, request, begun in self.reads:
             if self.may_read(begun):
-                effects.append(Send(client, Answer(request.serial, self.machine.read(request.operation[1]))))
+                effects.append(Send(client, Answer(request.serial, self.machine.read(str(request.operation[1])))))
             else:
                 waiting.append((client, request, begun))
         return (replace(self, reads=tuple(waiting)), tuple(effects)) if effects else (self, ())
@@ -834,6 +853,8 @@ class Client(Node[ClientMessage, None]):
         Whom it asks, in turn, where it does not know who leads.
     operations
         What is left to do, in order.
+    start_seconds
+        How long it waits, as a range, before it begins.
     pause_seconds
         How long it waits, as a range, before each operation.
     retry_seconds
@@ -844,6 +865,7 @@ class Client(Node[ClientMessage, None]):
 
     servers: tuple[str, ...]
     operations: tuple[Operation, ...]
+    start_seconds: tuple[float, float] = (0.0, 0.0)
     pause_seconds: tuple[float, float] = (0.0, 0.0)
     retry_seconds: tuple[float, float] = (0.5, 0.5)
     retries: int = 1000
@@ -853,7 +875,8 @@ class Client(Node[ClientMessage, None]):
     open: bool = False
 
     def on_start(self, saved: None) -> Step[Self]:
-        return replace(self, target=self.servers[0]).rest()
+        node = replace(self, target=self.servers[0])
+        return node.rest() if self.start_seconds == (0.0, 0.0) else (node, (SetTimer("start", self.start_seconds),))
 
     def rest(self) -> Step[Self]:
         """Wait before the next operation, if there is one."""
@@ -899,6 +922,8 @@ class Client(Node[ClientMessage, None]):
         return node, (CancelTimer("retry"), *recorded, *effects)
 
     def on_timer(self, name: str) -> Step[Self]:
+        if name == "start":
+            return self.rest()
         if name == "pause":
             return self.begin()
         if self.retried == self.retries:

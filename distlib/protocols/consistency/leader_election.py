@@ -4,7 +4,9 @@ Sources: Ongaro and Ousterhout, *In Search of an Understandable Consensus Algori
 the election; Ongaro, *Consensus: Bridging Theory and Practice* (PhD thesis, Stanford 2014), section 9.6, for the
 pre-vote.
 
-Theory of operation ------------------- Time is cut into *terms*, numbered from 1. A server votes at most once in a
+Theory of operation
+-------------------
+Time is cut into *terms*, numbered from 1. A server votes at most once in a
 term, and makes its term and its vote durable before anyone hears of them. A candidate that has the votes of a
 majority of *all* members leads its term. Two majorities share a member, and that member voted once: so no term has
 two leaders, whatever the clocks do.
@@ -189,6 +191,8 @@ class Server(Node[Message, Ballot]):
     heartbeat_seconds: float = 0.075
     pre_vote: bool = False
     last_term: int | None = None
+    first_timeout_seconds: tuple[float, float] | None = None
+    """Shortest and longest election timeout after its first boot, where that differs."""
     ballot: Ballot = Ballot()
     role: Role = Role.FOLLOWER
     granted: frozenset[str] = frozenset()
@@ -222,6 +226,8 @@ class Server(Node[Message, Ballot]):
 
     def on_start(self, saved: Ballot | None) -> Step[Self]:
         node = replace(self, ballot=saved or self.ballot)
+        if saved is None and self.first_timeout_seconds is not None and node.may_stand:
+            return node, (SetTimer("election", self.first_timeout_seconds),)
         return node, node.wait()
 
     def wait(self) -> Effects:

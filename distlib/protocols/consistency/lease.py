@@ -4,18 +4,22 @@ Sources: Gray and Cheriton, *Leases: An Efficient Fault-Tolerant Mechanism for D
 1989), section 2, for leases; Burrows, *The Chubby Lock Service for Loosely-Coupled Distributed Systems* (OSDI 2006),
 section 2.4, for sequencers, which are now called fencing tokens.
 
-Theory of operation ------------------- A :class:`Grantor` gives the lease to one holder at a time. It promises, for
+Theory of operation
+-------------------
+A :class:`Grantor` gives the lease to one holder at a time. It promises, for
 `lease_seconds` of its own clock, to give it to nobody else, and numbers the holders: each new one gets a higher
 *token*. The token is durable before it is given out. A grantor that restarts does not know to whom it has promised
 what, so it waits for a whole lease before it promises anything.
 
 A :class:`Holder` reads its clock when it *sends* a request, and relies on the lease until its clock shows
-`usable_seconds` more. It keeps a counter on a :class:`Resource`: it reads the value, works on it, and writes the
-value plus one. A process can stand still for longer than its lease and not know, and a message can be late; so a
-write may come in from a holder that is none any more. The resource keeps the highest token that it has seen, *in a
-read or in a write*, and refuses lower ones.
+`usable_seconds` more: the lease, less what two clocks may drift apart meanwhile. It keeps a counter on a
+:class:`Resource`: it reads the value, works on it, and writes the value plus one. A process can stand still for longer
+than its lease and not know, and a message can be late; so a write may come in from a holder that is none any more. The
+resource keeps the highest token that it has seen, *in a read or in a write*, and refuses lower ones.
 
-Assumptions ----------- Clocks run at rates within a known bound of the truth; what they show does not matter. That
+Assumptions
+-----------
+Clocks run at rates within a known bound of the truth; what they show does not matter. That
 no two nodes hold the lease at once needs that bound, and that no node stands still. That no update is lost needs
 neither: it needs the tokens. Messages may be lost, delayed and reordered; a write that came twice would count
 twice, so the network makes no copies.
@@ -176,8 +180,10 @@ class Holder(Node[Message, None]):
     ----------
     grantor, resource
         Whom it asks, and where the counter is.
-    usable_seconds
-        How long, on its own clock and from the sending of a request on, it relies on the lease.
+    lease_seconds
+        For how long the grantor promises, on the grantor's clock.
+    drift
+        By what share any clock may run too fast or too slow, at most; in [0, 1).
     start_seconds
         When it asks first.
     ask_seconds
@@ -192,7 +198,8 @@ class Holder(Node[Message, None]):
 
     grantor: str
     resource: str
-    usable_seconds: float = 10.0
+    lease_seconds: float = 10.0
+    drift: float = 0.0
     start_seconds: float = 0.0
     ask_seconds: float = 3.0
     asks_at_most: int | None = None
@@ -207,6 +214,11 @@ class Holder(Node[Message, None]):
     value: int | None = None
     """What it has read and works on."""
     refusals: int = 0
+
+    @property
+    def usable_seconds(self) -> float:
+        """How long it relies on the lease: on its own clock, from the sending of the request on."""
+        return self.lease_seconds * (1 - self.drift) / (1 + self.drift)
 
     def on_start(self, saved: None) -> Step[Self]:
         return self, (SetTimer("ask", (self.start_seconds, self.start_seconds)),)

@@ -42,7 +42,7 @@ and torn pages.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
 from typing import Self, TypeAlias, assert_never
@@ -741,7 +741,7 @@ class Run:
 
     transaction: str
     changes: tuple[tuple[int, Change], ...]
-    commit: bool = True
+    commit: bool = field(default=True, repr=False)
 
     def __str__(self) -> str:
         return f"run {self.transaction}"

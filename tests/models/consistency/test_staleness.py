@@ -48,7 +48,7 @@ def matches(value: float, identifier: str) -> bool:
 
 
 def drawn_gaps(legs: Legs, n: int, r: int, w: int, count: int, seed: int) -> np.ndarray:
-    """Return by how much the last of the first R queries comes too early, in reads that begin when the write is over."""
+    """Return by how much the last of the first R queries comes too early, in reads right after the write."""
     generator = np.random.default_rng(seed)
     out, back, ask, tell = (
         np.asarray(law.rvs(size=count * n, random_state=generator)).reshape(count, n)
@@ -180,7 +180,7 @@ def test_latency_of_a_quorum_is_an_order_statistic_of_round_trips() -> None:
         assert math.isclose(first, second, rel_tol=1e-4)
 
 
-# ------------------------------------------------------------------------------------------------ what the paper printed
+# ----------------------------------------------------------------------------------------------- what the paper printed
 
 
 def test_paper_fits_have_the_percentiles_that_the_companies_reported() -> None:

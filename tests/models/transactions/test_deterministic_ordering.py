@@ -1,4 +1,4 @@
-"""The models of deterministic ordering: published values, limits, second routes, and errors for what is out of range."""
+"""The models of deterministic ordering: published values, limits, second routes, and errors for bad arguments."""
 
 import json
 import math

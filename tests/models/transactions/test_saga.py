@@ -175,7 +175,7 @@ def test_what_is_out_of_range_is_named_with_its_bound_and_value(call: object, me
 def test_what_is_no_law_or_no_count_is_named() -> None:
     with pytest.raises(TypeError, match="`request` must be a law"):
         SagaTiming(2, 0.001)
-    with pytest.raises(TypeError, match="`step_count` must be a whole number, got 2.0"):
+    with pytest.raises(TypeError, match=r"`step_count` must be a whole number, got 2\.0"):
         SagaTiming(2.0, Constant(0.001))
     with pytest.raises(TypeError, match="`reader` must be a law"):
         wrong_read_seconds(timing(), 0.001)

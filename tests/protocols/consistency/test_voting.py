@@ -1,4 +1,4 @@
-"""The voting register: handlers, quorums, every fault at once, every interleaving of small instances, eight mistakes."""
+"""The voting register: handlers, quorums, every fault at once, every order of events, eight mistakes."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def test_thirty_replicas_keep_the_order_of_their_names() -> None:
 
 def test_write_back_is_linearizable_with_every_fault_at_once() -> None:
     for write_back in (WriteBack.ALWAYS, WriteBack.IF_NEEDED):
-        for seed in range(100):
+        for seed in range(60):
             run = chaos(chaotic(write_back), seed=seed)
             assert settled(judge(run)), (write_back, seed)
             assert stamps_are_unique(run.world)
@@ -266,7 +266,8 @@ def test_the_same_faults_show_a_read_that_goes_back_where_nothing_is_written_bac
 
 def test_read_repair_brings_replicas_together_and_reads_without_it_do_not() -> None:
     def ends(write_back: WriteBack) -> list[bool]:
-        nodes = registers({"alice": [write(1, "r1")], "bob": [read(pause_seconds=1.0)]}, sizes(3, 3, 1), write_back)
+        tasks = {"alice": [write(1, "r1")], "bob": [read(pause_seconds=1.0)]}
+        nodes = registers(tasks, sizes(3, 3, 1), write_back, single_writer=True)
         network = Network(Link(Exponential(0.01)))
         return [replicas_agree(simulate(nodes, seed=seed, network=network).world) for seed in range(20)]
 
@@ -300,7 +301,7 @@ def test_reading_and_writing_majorities_is_not_linearizable(instance: Any, write
         (until_it_is_read, WriteBack.IF_NEEDED, {"messages": "set"}, 8_501),
         (until_it_is_read, WriteBack.ALWAYS, {"messages": "set"}, 14_509),
         (until_it_is_read, WriteBack.ALWAYS, {"crashes": {"r2": 1}}, 11_895),
-        (until_it_is_read, WriteBack.IF_NEEDED, {"crashes": {"bob": 1}}, 4_099),
+        (until_it_is_read, WriteBack.IF_NEEDED, {"crashes": {"bob": 1}}, 17_644),
     ],
 )
 def test_write_back_is_linearizable_in_every_state(
@@ -329,8 +330,10 @@ def test_a_sloppy_quorum_loses_sight_of_an_acknowledged_write_though_it_is_store
     nodes = hinted(then=[read("r2", "r3")])
     found = explore(nodes, messages="set", always=SAFE, record_history=True)
     assert set(found.violations) == {"linearizable"}
-    explore(hinted(), messages="set", always=STORED, eventually_possible={"no hint is left": no_hint_is_left}, repair=True,
-            crashes={"f1": 1}).require_holds()  # fmt: skip
+    handed = {"no hint is left": no_hint_is_left}
+    explore(
+        hinted(), messages="set", always=STORED, eventually_possible=handed, repair=True, crashes={"f1": 1}
+    ).require_holds()
 
 
 def test_invariant_of_storage_tells_a_replica_that_forgot() -> None:

@@ -11,8 +11,16 @@ from distlib.broken.transactions.deterministic_ordering import (
     ImpatientPartition,
     LonelyPartition,
 )
-from distlib.experiments.transactions.deterministic_ordering import bank, chaos, meant, measure_killed, transfer, work
-from distlib.node import CancelTimer, Complete, Invoke, Node, Outcome, Save, Send, SetTimer
+from distlib.experiments.transactions.deterministic_ordering import (
+    bank,
+    chaos,
+    crossing,
+    meant,
+    measure_killed,
+    transfer,
+    work,
+)
+from distlib.node import CancelTimer, Complete, Invoke, Outcome, Save, Send, SetTimer
 from distlib.protocols.transactions.deterministic_ordering import (
     Account,
     Answer,
@@ -279,23 +287,12 @@ def test_a_partition_that_loses_everything_comes_back_to_the_same_bytes() -> Non
 # --------------------------------------------------------------------------------------------------- every interleaving
 
 
-def two(balances: tuple[int, int] = (1, 1), *, both: bool = True, **changes: object) -> dict[str, Node]:
-    """Return two banks, and one or two clients whose transfers cross."""
-    retries = changes.pop("retries", 0)
-    nodes = bank(2, (), balances=balances, **changes)
-    del nodes["client"]
-    nodes["c"] = Client("sequencer", (PAY,), retries=retries)
-    if both:
-        nodes["d"] = Client("sequencer", (BACK,), retries=retries)
-    return nodes
-
-
 INSTANCES = {
-    "transfers that cross": (two(), 0, 4_570),
-    "one of them cannot pay": (two((1, 0)), {"sequencer": 1}, 17_062),
-    "a bank loses everything": (two((1, 0)), {"p1": 1}, 45_700),
-    "both banks crash, with checkpoints": (two(both=False, checkpoint_every=1), {"p1": 1, "p2": 1}, 1_512),
-    "the sequencer forgets what it gathered": (two(both=False, retries=1), {"sequencer": 1}, 339),
+    "transfers that cross": (crossing(), 0, 4_570),
+    "one of them cannot pay": (crossing((1, 0)), {"sequencer": 1}, 17_062),
+    "a bank loses everything": (crossing((1, 0)), {"p1": 1}, 45_700),
+    "both banks crash, with checkpoints": (crossing(both=False, checkpoint_every=1), {"p1": 1, "p2": 1}, 1_512),
+    "the sequencer forgets what it gathered": (crossing(both=False, retries=1), {"sequencer": 1}, 339),
 }
 
 
@@ -323,7 +320,7 @@ def test_both_orders_and_an_abort_are_among_them() -> None:
         return any(effect.outcome is Outcome.FAIL for _, effect in world.history if isinstance(effect, Complete))
 
     explore(
-        two((1, 0)),
+        crossing((1, 0)),
         messages="set",
         sometimes={"c first": names(["c.1", "d.1"]), "d first": names(["d.1", "c.1"]), "abort": aborted},
         record_history=True,
@@ -331,11 +328,11 @@ def test_both_orders_and_an_abort_are_among_them() -> None:
 
 
 BROKEN = {
-    "takes batches as they come": (two(partition_class=ArrivalOrderPartition), 0),
-    "waits for no lock": (two(partition_class=HurriedPartition), 0),
-    "aborts by its own clock": (two(partition_class=ImpatientPartition), 0),
-    "judges by its own part": (two((0, 0), both=False, partition_class=LonelyPartition), 0),
-    "sends before it saves": (two(sequencer=HastySequencer(("p1", "p2"))), {"sequencer": 1}),
+    "takes batches as they come": (crossing(partition_class=ArrivalOrderPartition), 0),
+    "waits for no lock": (crossing(partition_class=HurriedPartition), 0),
+    "aborts by its own clock": (crossing(partition_class=ImpatientPartition), 0),
+    "judges by its own part": (crossing((0, 0), both=False, partition_class=LonelyPartition), 0),
+    "sends before it saves": (crossing(sequencer=HastySequencer(("p1", "p2"))), {"sequencer": 1}),
 }
 
 
@@ -347,12 +344,12 @@ def test_explorer_catches_each_broken_variant(mistake: str) -> None:
 
 
 def test_locks_in_the_order_of_arrival_deadlock() -> None:
-    nodes = two(partition_class=ArrivalOrderPartition)
+    nodes = crossing(partition_class=ArrivalOrderPartition)
     assert set(explore(nodes, messages="set", eventually_possible=CAUGHT_UP).stuck) == set(CAUGHT_UP)
 
 
 def test_sending_before_saving_hides_while_handlers_are_atomic() -> None:
-    nodes = two(sequencer=HastySequencer(("p1", "p2")))
+    nodes = crossing(sequencer=HastySequencer(("p1", "p2")))
     explore(
         nodes, messages="set", crashes={"sequencer": 1}, always=SAFE, record_history=True, crash_between_effects=False
     ).require_holds()
