@@ -13,7 +13,7 @@ from distlib.models.fault_tolerance.recovery_points import Rule
 from distlib.models.latency import Constant, Exponential, Law, Uniform
 from distlib.node import Node
 from distlib.protocols.fault_tolerance import message_logging, point_in_time
-from distlib.protocols.fault_tolerance.message_logging import Input, Outside, Peer, Source, Style, Worker
+from distlib.protocols.fault_tolerance.message_logging import Input, Outside, Peer, Source, Style, Worker, all_done
 from distlib.protocols.fault_tolerance.point_in_time import Archive, Client, Operator, Replica, Restorer, Store, Write
 from distlib.protocols.fault_tolerance.recovery_points import (
     Checkpoint,
@@ -22,9 +22,10 @@ from distlib.protocols.fault_tolerance.recovery_points import (
     Process,
     Take,
     Work,
-    recovery_line,
+    rollbacks,
 )
 from distlib.runtimes.faults import Crash, Fault, Link, Network
+from distlib.runtimes.network import Cluster
 from distlib.runtimes.simulation import Run, simulate
 from distlib.runtimes.trace import Kind, Trace
 
@@ -41,6 +42,7 @@ __all__ = [
     "logging_label",
     "logging_run",
     "logging_small",
+    "measure_replay",
     "output_latencies",
     "restore_after_crash",
     "run_checkpointing",
@@ -130,12 +132,15 @@ class Line:
         When the failure was.
     times
         By process, when it was in the state to which it goes back; the time of the failure if it need not.
+    steps
+        How it came about: who goes back to when, one after the other; those that failed first.
     passed
-        How many checkpoints the processes went back over, all together, beyond the first of each that failed.
+        How many checkpoints lie behind the line, all together: they were of no use.
     """
 
     at_seconds: float
     times: Mapping[str, float]
+    steps: tuple[tuple[str, float], ...]
     passed: int
 
     @property
@@ -170,9 +175,15 @@ class _Past:
 def _line(pasts: Mapping[str, _Past], at_seconds: float, failed: Sequence[str], rule: Rule) -> Line:
     """Return the line for a failure at this time."""
     known = {name: past.until(at_seconds, name in failed) for name, past in pasts.items()}
-    line = recovery_line({name: cuts for name, (_, cuts) in known.items()}, rule == "no orphans")
-    passed = sum(len(times) - 1 - line[name] for name, (times, _) in known.items())
-    return Line(at_seconds, {name: times[line[name]] for name, (times, _) in known.items()}, passed)
+    moves = rollbacks({name: cuts for name, (_, cuts) in known.items()}, rule == "no orphans")
+    line = {name: len(times) - 1 for name, (times, _) in known.items()}
+    steps = [(name, known[name][0][-1]) for name in failed]
+    for name, place in moves:
+        line[name] = place
+        steps.append((name, known[name][0][place]))
+    # The present state, which is the last that one may keep that did not fail, is no checkpoint.
+    passed = sum(max(0, len(times) - (1 if name in failed else 2) - line[name]) for name, (times, _) in known.items())
+    return Line(at_seconds, {name: times[line[name]] for name, (times, _) in known.items()}, tuple(steps), passed)
 
 
 def line_at(trace: Trace, at_seconds: float, *, failed: Sequence[str] = ("p",), rule: Rule = "no orphans") -> Line:
@@ -323,6 +334,23 @@ def _is_input(event: Any) -> bool:
 
 def _is_output(event: Any) -> bool:
     return isinstance(event.value, message_logging.Output)
+
+
+def measure_replay(style: Style, *, crash_point: int, processes: bool = False, timeout_seconds: float = 20.0) -> bool:
+    """Run the small instance over real sockets, kill the worker after so many effects, restart it, and wait.
+
+    Returns
+    -------
+    bool
+        Whether each input was taken once, and peer and outside have seen nothing else than the worker's states.
+    """
+    cluster = Cluster(logging_small(style), processes=processes)
+    cluster.kill_after("worker", crash_point)
+    with cluster:
+        cluster.wait_until(lambda trace: trace.of(Kind.CRASH, node="worker"), timeout_seconds)
+        cluster.restart("worker")
+        cluster.wait_until(lambda trace: all_done(cluster.world), timeout_seconds)
+        return all_done(cluster.world)
 
 
 # ---------------------------------------------------------------------------------------------------- backup and replay

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from typing import Final
 
 from distlib.experiments.fault_tolerance.recovery_points import Line, Scheme, line_at, run_checkpointing
@@ -16,7 +17,7 @@ from distlib.figures.interactive import Dial, Interactive
 from distlib.figures.lanes import draw_lanes
 from distlib.figures.marks import draw_marks
 from distlib.figures.svg import Drawing, text_width
-from distlib.figures.timeline import time_line
+from distlib.figures.timeline import PADDING, time_line
 from distlib.protocols.fault_tolerance.recovery_points import Work
 from distlib.runtimes.trace import Trace
 
@@ -50,15 +51,24 @@ def draw_recovery_line(
     timeline = time_line(trace, _WIDTH - margin - 12, start_seconds, end_seconds, drawn=None, busy=[])
     canvas = Canvas(trace, names, timeline, "right", margin, _WIDTH, frozenset(), _index if show_indices else _nothing)
     canvas.draw_axis()
-    length = timeline.length / (end_seconds - start_seconds)
-    places = {name: canvas.clip((at - start_seconds) * length) for name, at in line.times.items()}
-    failure = canvas.clip((line.at_seconds - start_seconds) * length)
+    scale = (timeline.length - 2 * PADDING) / (end_seconds - start_seconds)
+
+    def along(seconds: float) -> float:
+        return canvas.clip(PADDING + (seconds - start_seconds) * scale)
+
+    places = {name: along(at) for name, at in line.times.items()}
+    failure = along(line.at_seconds)
     for name, place in places.items():
         if place < failure:
             canvas.back.append(canvas.bar(name, place, failure, 26, "ds-tint ds-2"))
     draw_lanes(canvas)
     draw_messages(canvas)
     draw_marks(canvas, False)
+    turns = [one for one, after in pairwise((*line.steps, None)) if one and (after is None or after[0] != one[0])]
+    if len(turns) > 1:
+        way = [canvas.point(along(at), canvas.lanes[name]) for name, at in turns]
+        canvas.front.append(svg.group([svg.path(way, "ds-thin")], "ds-2"))
+        canvas.legend["who makes whom go back"] = svg.segment((0, 0), (24, 0), "ds-thin ds-2")
     points = [canvas.point(places[name], canvas.lanes[name]) for name in names]
     first, last = points[0], points[-1]
     zigzag = [(first[0], first[1] - 20), *points, (last[0], last[1] + 20)]
@@ -103,7 +113,7 @@ def domino_dials(*, identifier: str) -> Interactive:
             1 / interval,
             per_hour / 60,
             seed=39,
-            until_seconds=62.0,
+            until_seconds=60.0,
             names=("p", "q", "r"),
             scheme=scheme,
             delay_seconds=0.6,
@@ -114,7 +124,7 @@ def domino_dials(*, identifier: str) -> Interactive:
         line = line_at(trace, 60.0)
         back = ", ".join(f"{name} {60 - at:.0f} min" if at < 60 else f"{name} stays" for name, at in line.times.items())
         worst = "all the way to the start" if min(line.times.values()) == 0 else f"{line.depth:.0f} min at most"
-        drawing = draw_recovery_line(trace, line, start_seconds=0.0, end_seconds=62.0)
+        drawing = draw_recovery_line(trace, line, start_seconds=0.0, end_seconds=61.0)
         bare = tuple(re.sub("<title>.*?</title>", "", element) for element in drawing.elements)  # a third of the bytes
         return Frame(
             replace(drawing, elements=bare),
@@ -133,5 +143,5 @@ def domino_dials(*, identifier: str) -> Interactive:
         alt="Three processes for an hour, with their messages and checkpoints, and the recovery line after a failure "
         "of the first.",
         caption="How far does the domino go? Three processes, one seed. The dashed "
-        "line is the recovery line if p fails at 60 min; what is shaded is undone.",
+        "line is the recovery line if p fails at 60 min; what is shaded is undone. A second stands for a minute.",
     )

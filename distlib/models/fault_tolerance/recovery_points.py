@@ -137,7 +137,7 @@ def induced_share(checkpoint_rate: float, message_rate: float) -> float:
     Examples
     --------
     >>> round(induced_share(0.1, 0.25), 4), round(induced_share(0.1, 1e6), 4), induced_share(0.1, 0.0)
-    (0.4907, 1.0, 0.0)
+    (0.4748, 1.0, 0.0)
     """
     _require_above("checkpoint_rate", checkpoint_rate)
     _require_at_least_0("message_rate", message_rate)

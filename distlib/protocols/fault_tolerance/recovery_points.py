@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import Self, TypeAlias, assert_never
 
 from distlib.node import Effects, Node, Save, Send, Step, Table, World, entry, with_entry
@@ -52,6 +53,7 @@ __all__ = [
     "is_consistent",
     "line_reaches_common_index",
     "recovery_line",
+    "rollbacks",
 ]
 
 # ---------------------------------------------------------------------------------------------------------- messages
@@ -132,13 +134,40 @@ def is_consistent(cut: Mapping[str, Checkpoint]) -> bool:
     return all(_orphans(p, cut[p], q, cut[q]) <= 0 for p in cut for q in cut if p != q)
 
 
+def rollbacks(
+    checkpoints: Mapping[str, Sequence[Checkpoint]], keeps_messages_in_transit: bool = True
+) -> list[tuple[str, int]]:
+    """Return the steps back, as (process, position in its list), until there are no orphans between the positions.
+
+    Start from the last of each. As long as some message is an orphan, its receiver takes the checkpoint before.
+
+    Parameters
+    ----------
+    checkpoints, keeps_messages_in_transit
+        See :func:`recovery_line`.
+    """
+    line = {name: len(taken) - 1 for name, taken in checkpoints.items()}
+    steps: list[tuple[str, int]] = []
+    settled = False
+    while not settled:
+        settled = True
+        for source, target in permutations(checkpoints, 2):
+            sender, receiver = checkpoints[source][line[source]], checkpoints[target][line[target]]
+            excess = _orphans(source, sender, target, receiver)
+            if excess > 0 or (excess < 0 and not keeps_messages_in_transit):
+                back = target if excess > 0 else source
+                line[back] -= 1
+                steps.append((back, line[back]))
+                settled = False
+    return steps
+
+
 def recovery_line(
     checkpoints: Mapping[str, Sequence[Checkpoint]], keeps_messages_in_transit: bool = True
 ) -> dict[str, int]:
     """Return the latest position in each process's list such that there are no orphans between them.
 
-    Start from the last of each. As long as some message is an orphan, its receiver takes the one before. There is
-    exactly one latest line, since of two lines the later positions form a line, too.
+    There is exactly one latest, since of two lines the later positions form a line, too.
 
     Parameters
     ----------
@@ -150,7 +179,7 @@ def recovery_line(
 
     Examples
     --------
-    p took a checkpoint, then sent a message; q received it, then took a checkpoint, and its own is an orphan's:
+    p took a checkpoint, then sent a message; q received it, then took a checkpoint, which is an orphan's:
 
     >>> p = [Checkpoint(0), Checkpoint(1)]
     >>> q = [Checkpoint(0), Checkpoint(1, received=(("p", 1),))]
@@ -158,24 +187,7 @@ def recovery_line(
     {'p': 1, 'q': 0}
     """
     line = {name: len(taken) - 1 for name, taken in checkpoints.items()}
-    moved = True
-    while moved:
-        moved = False
-        for source in checkpoints:
-            for target in checkpoints:
-                if source == target:
-                    continue
-                while True:
-                    sender, receiver = checkpoints[source][line[source]], checkpoints[target][line[target]]
-                    excess = _orphans(source, sender, target, receiver)
-                    if excess > 0:
-                        line[target] -= 1
-                    elif excess < 0 and not keeps_messages_in_transit:
-                        line[source] -= 1
-                    else:
-                        break
-                    moved = True
-    return line
+    return line | dict(rollbacks(checkpoints, keeps_messages_in_transit))
 
 
 # ---------------------------------------------------------------------------------------------------------- processes
@@ -229,9 +241,9 @@ class Process(Node[Message, tuple[Checkpoint, ...]]):
 
     def on_work(self, source: str, message: Work) -> Step[Self]:
         """Receive it; if it comes from behind a checkpoint that this process has not taken, take that first."""
-        node, effects = self, ()
-        if self.induced and message.index > self.index:
-            node, effects = self.take(message.index, induced=True)
+        if not self.induced or message.index <= self.index:
+            return self.receive(source), ()
+        node, effects = self.take(message.index, induced=True)
         return node.receive(source), effects
 
     def receive(self, source: str) -> Self:

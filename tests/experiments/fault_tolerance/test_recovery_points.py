@@ -12,6 +12,7 @@ from distlib.experiments.fault_tolerance.recovery_points import (
     depths,
     line_at,
     logging_label,
+    measure_replay,
     output_latencies,
     restore_after_crash,
     run_checkpointing,
@@ -55,7 +56,9 @@ def test_the_share_of_induced_checkpoints_agrees_with_the_model() -> None:
 def test_a_domino_that_undoes_an_hour() -> None:
     line = line_at(run_checkpointing(0.1, 0.25, seed=25, until_seconds=62).trace, 60)
     assert line.depth > 55
-    assert line.passed == 15
+    assert line.passed == 14
+    assert len(line.steps) == 1 + line.passed + 1
+    assert dict(line.steps) == dict(line.times)
 
 
 @pytest.mark.parametrize(("style", "expected"), [("pessimistic", pessimistic_commit_mean(100, 0.004)),
@@ -84,6 +87,11 @@ def test_recovery_point_and_time_agree_with_the_model() -> None:
     assert abs(averages("point_seconds").z(recovery_point_mean(5, 0.5))) < 3
     assert abs(averages("time_seconds").z(recovery_time_mean(15, 5, 2, 0.1, 8, 0.5, 0.5))) < 3
     assert abs(averages("lost").z(2 * recovery_point_mean(5, 0.5))) < 3
+
+
+@pytest.mark.parametrize(("style", "crash_point"), [("pessimistic", 5), ("optimistic", 6), ("causal", 5)])
+def test_over_sockets_a_killed_worker_replays_and_nothing_is_taken_back(style: str, crash_point: int) -> None:
+    assert measure_replay(style, crash_point=crash_point)  # type: ignore[arg-type]
 
 
 def test_labels_and_dials() -> None:
