@@ -52,19 +52,8 @@ PARTS = {
 
 # Chapters that are being written: what serves them may be there before them.
 BEING_WRITTEN = {
-    "consistency/consensus",
-<<<<<<< HEAD
-    "consistency/timestamps",
-=======
-    "consistency/voting",
->>>>>>> timestamps
     "fault_tolerance/checkpointing",
     "fault_tolerance/recovery_points",
-<<<<<<< HEAD
-    "transactions/log_based",
-=======
-    "transactions/three_phase_commit",
->>>>>>> log_based
 }
 UNFINISHED = BEING_WRITTEN | {part for part, chapter in PARTS.items() if chapter in BEING_WRITTEN}
 

@@ -63,7 +63,8 @@ def chapters_of(folder: str | Path, names: Sequence[str]) -> list[Chapter]:
     for name in names:
         notebook = json.loads((Path(folder) / f"{name}.ipynb").read_text(encoding="utf-8"))
         links = dict.fromkeys(_links(notebook, name))
-        found.append(Chapter(name, _title(notebook), tuple(_ways(notebook)), tuple(link for link in links if link != name)))
+        others = tuple(link for link in links if link != name)
+        found.append(Chapter(name, _title(notebook), tuple(_ways(notebook)), others))
     return found
 
 

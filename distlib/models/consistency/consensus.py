@@ -29,11 +29,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import quad
 
 from distlib.models.availability import k_of_n_availability
 from distlib.models.latency import Constant, Law, require_law
@@ -150,7 +150,7 @@ def commit_latency_mean(timing: LogTiming) -> float:
 
     Notes
     -----
-    E[max(g, X)] = E[X] + E[(g - X)+], and the last is the integral of P(X <= t) over [0, g].
+    max(g, .) keeps the order of the answers, so max(g, X) is the (q-1)-th of the n-1 times max(g, X_i).
 
     Examples
     --------
@@ -171,14 +171,42 @@ def commit_latency_mean(timing: LogTiming) -> float:
     write = timing.leader_force_seconds
     if timing.awaited == 0:
         return write
-    replies, rank = timing.replies, timing.awaited
-    wait = order_statistic_mean_of(replies, rank)
     if not timing.parallel_write:
-        return write + wait
-    if write == 0:
-        return wait
-    early, _ = quad(lambda t: 1.0 - float(order_statistic_sf_of(replies, rank, t)), 0.0, write, limit=200)
-    return wait + float(early)
+        return write + _wait_mean(timing.replies, timing.awaited)
+    return _wait_mean(tuple(_AtLeast(reply, write) for reply in timing.replies), timing.awaited)
+
+
+@dataclass(frozen=True)
+class _AtLeast:
+    """The law of max(X, least): what is awaited beside something that takes `least_seconds` in any case."""
+
+    law: Law
+    least_seconds: float
+
+    def sf(self, x: ArrayLike) -> Floats:
+        times = np.asarray(x, float)
+        return np.where(times < self.least_seconds, 1.0, self.law.sf(times))
+
+    def cdf(self, x: ArrayLike) -> Floats:
+        times = np.asarray(x, float)
+        return np.where(times < self.least_seconds, 0.0, self.law.cdf(times))
+
+    def ppf(self, q: ArrayLike) -> Floats:
+        return np.asarray(np.maximum(self.law.ppf(q), self.least_seconds))
+
+    def mean(self) -> float:
+        return order_statistic_mean_of((self,), 1)
+
+    def std(self) -> float:
+        raise NotImplementedError("nothing here asks for it")
+
+    def rvs(self, *, size: int = 1, random_state: np.random.Generator | None = None) -> Floats:
+        return np.asarray(np.maximum(self.law.rvs(size=size, random_state=random_state), self.least_seconds))
+
+
+@lru_cache(maxsize=1024)
+def _wait_mean(replies: tuple[Law, ...], rank: int) -> float:
+    return order_statistic_mean_of(replies, rank)
 
 
 def commit_latency_sf(timing: LogTiming, time_seconds: ArrayLike) -> Floats:

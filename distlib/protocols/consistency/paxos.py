@@ -30,11 +30,10 @@ Left out: refusals. An acceptor is silent where it may not comply, and a propose
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self, assert_never
 
-from distlib.node import Node, Save, Send, SetTimer, Step, Table, World, entry, with_entry
+from distlib.node import Node, Save, Send, SetTimer, Step, Table, World, entry
 
 __all__ = [
     "Accept",
@@ -185,17 +184,19 @@ class Proposer(Node[Promise | Accepted, int]):
     """
 
     value: str
-    acceptors: tuple[str, ...]
+    acceptors: frozenset[str]
     number: int = 1
     proposer_count: int = 1
     start_seconds: tuple[float, float] = (0.0, 0.0)
     patience_seconds: tuple[float, float] = (0.1, 0.2)
     attempts: int | None = None
     ballot: int = 0
-    promises: Table[str, Promise] = ()
+    promises: frozenset[tuple[str, Promise]] = frozenset()
+    """What it was promised in this ballot, and by whom."""
     is_asking: bool = False
     """Whether it has asked to accept in this ballot."""
-    accepted_by: frozenset[str] = frozenset()
+    accepted: frozenset[tuple[int, str]] = frozenset()
+    """(ballot, acceptor) for each acceptance that it has heard of, in its own ballots and in those of others."""
     is_done: bool = False
 
     def on_start(self, saved: int | None) -> Step[Self]:
@@ -208,8 +209,8 @@ class Proposer(Node[Promise | Accepted, int]):
             self.attempts is not None and ballot > self.number + self.proposer_count * (self.attempts - 1)
         ):
             return self, ()
-        node = replace(self, ballot=ballot, promises=(), is_asking=False, accepted_by=frozenset())
-        asked = tuple(Send(acceptor, Prepare(ballot)) for acceptor in self.acceptors)
+        node = replace(self, ballot=ballot, promises=frozenset(), is_asking=False)
+        asked = tuple(Send(acceptor, Prepare(ballot)) for acceptor in sorted(self.acceptors))
         return node, (Save(ballot), *asked, SetTimer("begin", self.patience_seconds))
 
     def on_message(self, source: str, message: Promise | Accepted) -> Step[Self]:
@@ -225,12 +226,14 @@ class Proposer(Node[Promise | Accepted, int]):
         """2a: with promises from a quorum, ask to accept."""
         if message.ballot != self.ballot or self.is_asking:
             return self, ()
-        node = replace(self, promises=with_entry(self.promises, source, message))
+        if (source, message) in self.promises:
+            return self, ()
+        node = replace(self, promises=self.promises | {(source, message)})
         if not node.is_quorum(frozenset(name for name, _ in node.promises)):
-            return (node, ()) if node != self else (self, ())
+            return node, ()
         node = replace(node, is_asking=True)
         proposal = Proposal(self.ballot, node.free_value())
-        return node, tuple(Send(acceptor, Accept(proposal)) for acceptor in self.acceptors)
+        return node, tuple(Send(acceptor, Accept(proposal)) for acceptor in sorted(self.acceptors))
 
     def free_value(self) -> str:
         """Return the value of the highest ballot that the promises tell of; its own, if they tell of none."""
@@ -242,11 +245,13 @@ class Proposer(Node[Promise | Accepted, int]):
         return 2 * len(names) > len(self.acceptors)
 
     def on_accepted(self, source: str, message: Accepted) -> Step[Self]:
-        """Stop once a quorum has accepted."""
-        if message.proposal.ballot != self.ballot or self.is_done or source in self.accepted_by:
+        """Stop once a quorum has accepted one ballot, whosever it was."""
+        ballot = message.proposal.ballot
+        if self.is_done or (ballot, source) in self.accepted:
             return self, ()
-        node = replace(self, accepted_by=self.accepted_by | {source})
-        return (replace(node, is_done=True), ()) if node.is_quorum(node.accepted_by) else (node, ())
+        accepted = self.accepted | {(ballot, source)}
+        names = frozenset(name for number, name in accepted if number == ballot)
+        return replace(self, accepted=accepted, is_done=self.is_quorum(names)), ()
 
 
 # ----------------------------------------------------------------------------------------------------------- learner
@@ -283,16 +288,17 @@ class Learner(Node[Accepted, None]):
 # -------------------------------------------------------------------------------------------------------- invariants
 
 
-def _learned(world: World) -> Iterator[str]:
-    """Yield every value that a learner has seen chosen."""
-    for _, node in sorted(world.nodes.items()):
-        if isinstance(node, Learner):
-            yield from sorted(node.learned)
-
-
 def chosen(world: World) -> frozenset[str]:
-    """Return the values that learners have seen chosen."""
-    return frozenset(_learned(world))
+    """Return the values that were chosen, as far as learners have heard or messages on their way to them tell."""
+    values: set[str] = set()
+    for name, node in sorted(world.nodes.items()):
+        if isinstance(node, Learner):
+            heard = dict(node.heard)
+            for source, target, message in world.in_flight:
+                if target == name and isinstance(message, Accepted):
+                    heard[message.proposal] = heard.get(message.proposal, frozenset()) | {source}
+            values |= {proposal.value for proposal, names in heard.items() if len(names) >= node.quorum_size}
+    return frozenset(values)
 
 
 def agreement(world: World) -> bool:
