@@ -93,5 +93,5 @@ class Answers:
             verdict = self._given[question].verdict
             hit = bet.strip().lower() == verdict
             right += hit
-            print(f"{verdict:4} {'as you said ' if hit else f'you said {bet}':12} {question}")
+            print(f"{verdict:4} {'as you said' if hit else f'you said {bet}':13} {question}")
         print(f"{right} of {len(bets)} right")

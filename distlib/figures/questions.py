@@ -61,7 +61,7 @@ def answer_sheet(answers: Iterable[_Answer], *, identifier: str) -> Table:
         [[(one.verdict, TONES.get(one.verdict, "calm")), one.computed, one.chapter] for one in rows],
         corner="question",
         identifier=identifier,
-        caption=f"{len(rows)} questions, each with its answer, what was computed for it, and the chapter that has more.",
+        caption=f"{len(rows)} questions, each with its answer, what was computed for it, and where there is more.",
         alt=f"A table of {len(rows)} questions. {counts['no']} are answered with no, {counts['yes']} with yes, "
         "the others with a few words; each has a number that a cell above computed.",
     )
@@ -154,7 +154,10 @@ def _busy() -> Frame:
     laws: dict[str, Law] = {"jobs that vary": Exponential(0.010), "jobs all alike": Constant(0.010)}
     at_80 = waiting_seconds_mean(80, Exponential(0.010)) / MILLISECOND
     return frame_lines(
-        {name: (loads, [waiting_seconds_mean(load, law) / MILLISECOND for load in loads]) for name, law in laws.items()},
+        {
+            name: (loads, [waiting_seconds_mean(load, law) / MILLISECOND for load in loads])
+            for name, law in laws.items()
+        },
         summary=f"A job of 10 ms waits for {at_80:.0f} ms if the machine is busy for 80 % of the time.",
         x_label="busy (%)",
         y_label="mean wait (ms)",

@@ -60,7 +60,7 @@ def test_a_bet_is_right_if_it_is_the_answer_whatever_its_case(capsys: pytest.Cap
     some().score({"Is it?": "Yes "})
     assert capsys.readouterr().out.splitlines()[-1] == "1 of 1 right"
     some().score({"Is it?": "no"})
-    assert capsys.readouterr().out.splitlines()[-2:] == ["yes  you said no  Is it?", "0 of 1 right"]
+    assert capsys.readouterr().out.splitlines()[-2:] == ["yes  you said no   Is it?", "0 of 1 right"]
 
 
 def test_a_cell_that_is_run_again_replaces_its_answer() -> None:
