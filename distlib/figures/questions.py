@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -197,7 +197,7 @@ def _machines() -> Frame:
     return frame_lines(
         {
             "2 % serial": (counts, universal_speed_up(counts, 0.02, 0.0)),
-            "and agreed on in pairs": (counts, universal_speed_up(counts, 0.02, 1e-4)),
+            "and pairs": (counts, universal_speed_up(counts, 0.02, 1e-4)),
         },
         summary=f"With 2 % of the work serial and 0.01 % agreed on in pairs, {best:.0f} machines are quickest: "
         f"{universal_speed_up(best, 0.02, 1e-4):.0f} times as quick as one.",
@@ -209,10 +209,10 @@ def _machines() -> Frame:
     )
 
 
-CURVES: Final[dict[str, Callable[[], Any]]] = {
+CURVES: Final[dict[str, Callable[[], Frame]]] = {
+    "How many nines do two machines give me?": _pair,
     "Do six servers survive more than five?": _servers,
     "How long should a timeout be?": _patience,
-    "How many nines do two machines give me?": _pair,
     "Is a commit two round trips?": _commit,
     "Why is the p99 of my page so bad?": _page,
     "How busy may a machine be?": _busy,
