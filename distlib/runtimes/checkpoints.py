@@ -11,19 +11,12 @@ was written (a disk that lied, a copy that was cut off, a person) costs one inte
 tells, and the one before is used. That is right for a checkpoint and wrong for a vote. What was computed after the
 older checkpoint is computed again, with the same result; a promise that was made after the older state is broken.
 
-Source: the two alternating dumps are as old as checkpointing; see Daly, "A higher order estimate of the optimum
-checkpoint interval for restart dumps", *Future Generation Computer Systems* 22(3), 2006, section 1.
-
-Examples
---------
->>> import tempfile
->>> with tempfile.TemporaryDirectory() as folder:
-...     checkpoints = Checkpoints(folder)
-...     before = checkpoints.load()
-...     checkpoints.save(1, b"after one step")
-...     checkpoints.save(2, b"after two steps")
-...     before, Checkpoints(folder).load()
-(None, (2, b'after two steps'))
+Source: for the steps of a save see :mod:`distlib.runtimes.storage`; for the difference between state that can be
+computed again and state that was promised, Alagappan et al., *Protocol-Aware Recovery for Consensus-Based Storage*
+(FAST 2018).  Examples -------- >>> import tempfile >>> with tempfile.TemporaryDirectory() as folder: ...
+checkpoints = Checkpoints(folder) ...     before = checkpoints.load() ...     checkpoints.save(1, b"after one step")
+...     checkpoints.save(2, b"after two steps") ...     before, Checkpoints(folder).load() (None, (2, b'after two
+steps'))
 """
 
 from __future__ import annotations

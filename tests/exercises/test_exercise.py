@@ -17,11 +17,11 @@ from distlib.exercises.exercise import Exercise, choice, exercises_of, number
 from tests.repository import NOTEBOOKS, ROOT, code_cells, name_of, python_of, read, short, source_of
 
 FEWEST_EXERCISES = 4
-MODULES = sorted(path for path in (ROOT / "distlib" / "exercises").glob("*/*.py") if path.name != "__init__.py")
+MODULES = sorted(
+    path for path in (ROOT / "distlib" / "exercises").rglob("*.py") if path.name not in ("__init__.py", "exercise.py")
+)
 CHAPTERS = [
-    path
-    for path in NOTEBOOKS
-    if path.parent.parent == ROOT / "chapters" and not path.name.startswith(("lab_", "index"))
+    path for path in NOTEBOOKS if path.is_relative_to(ROOT / "chapters") and not path.name.startswith(("lab_", "index"))
 ]
 
 
@@ -99,7 +99,7 @@ def test_every_exercise_accepts_what_is_right_and_answers_what_is_wrong() -> Non
     assert {short(path): faults for path in MODULES if (faults := module_faults(import_module(name_of(path))))} == {}
 
 
-def test_every_chapter_on_a_family_has_exercises_and_solves_each() -> None:
+def test_every_chapter_has_exercises_and_solves_each() -> None:
     for path in CHAPTERS:
         module = import_module(
             name_of(ROOT / "distlib" / "exercises" / path.relative_to(ROOT / "chapters").with_suffix(".py"))

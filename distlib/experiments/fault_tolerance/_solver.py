@@ -97,6 +97,7 @@ def solve(
 def _main(place: str, side: str, steps: str) -> None:
     class Telling(Files):
         def create(self, path: Path) -> int:
+            os.read(0, 1)  # A save begins when the parent allows it, or when there is nobody to ask.
             os.write(1, b"step\n")
             return super().create(path)
 

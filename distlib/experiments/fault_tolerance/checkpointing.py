@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -211,13 +212,15 @@ def kill_and_restart(kills: int, *, seed: int, side: int = 48, steps: int = 60) 
         for _ in range(kills):
             with _start(place, side, steps) as process:
                 assert process.stdout is not None
-                # It reports each step as it begins it; some steps later, at no particular moment, it is killed.
-                for _ in range(int(generator.integers(1, max(2, steps // kills)))):
+                assert process.stdin is not None
+                # It may begin so many saves, and is killed in the last of them, at no particular moment.
+                allowed = int(generator.integers(1, max(2, steps // kills)))
+                process.stdin.write(b"." * allowed)
+                process.stdin.flush()
+                for _ in range(allowed):
                     process.stdout.readline()
-                try:
-                    process.wait(timeout=float(generator.uniform(0.0, 0.003)))
-                except subprocess.TimeoutExpired:
-                    process.send_signal(signal.SIGKILL)
+                time.sleep(float(generator.uniform(0.0, 0.003)))
+                process.send_signal(signal.SIGKILL)
                 killed += process.wait(timeout=60) == -signal.SIGKILL
         with _start(place, side, steps) as process:
             process.communicate(timeout=60)
@@ -228,7 +231,8 @@ def kill_and_restart(kills: int, *, seed: int, side: int = 48, steps: int = 60) 
 def _start(place: Path, side: int, steps: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "distlib.experiments.fault_tolerance._solver", str(place), str(side), str(steps)]
     root = str(Path(__file__).parents[3])
-    return subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": root})
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, env={**os.environ, "PYTHONPATH": root})
 
 
 # ------------------------------------------------------------------------------------- on a disk that may lose things

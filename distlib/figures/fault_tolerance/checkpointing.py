@@ -43,7 +43,7 @@ def interval_dials(*, identifier: str) -> Interactive:
         return frame_lines(
             {"exact": (intervals, exact), "first order": (intervals, rough)},
             summary=f"A failure every {_duration(mtbf)}. Best interval: {_duration(best)} of work, then a dump of "
-            f"{_duration(dump_minutes)}. {least:.1%} of the machine is lost; that is {least * nodes:,.0f} of "
+            f"{_duration(dump_minutes)}. {least:.1%} of the machine is lost; that is {_count(least * nodes)} of "
             f"{nodes:,} nodes.",
             x_label="work between two dumps (min)",
             y_label="lost (% of the machine)",
@@ -67,6 +67,10 @@ def interval_dials(*, identifier: str) -> Interactive:
         caption="What a platform loses to dumps and failures, by the work between two dumps. Restarts are left out. "
         "Default: ten thousand nodes that fail once in five years, a dump of ten minutes.",
     )
+
+
+def _count(nodes: float) -> str:
+    return f"{nodes:,.0f}" if nodes >= 10 else f"{nodes:.1f}"
 
 
 def _duration(minutes: float) -> str:

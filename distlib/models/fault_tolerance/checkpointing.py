@@ -12,7 +12,7 @@ dumps are a small linear system.
 
 Sources: J. W. Young, "A first order approximation to the optimum checkpoint interval", *Communications of the ACM*
 17(9), 1974; J. T. Daly, "A higher order estimate of the optimum checkpoint interval for restart dumps", *Future
-Generation Computer Systems* 22(3), 2006, sections 3 and 4; R. M. Corless et al., "On the Lambert W function", *Advances
+Generation Computer Systems* 22(3), 2006; R. M. Corless et al., "On the Lambert W function", *Advances
 in Computational Mathematics* 5, 1996; A. Benoit et al., "Towards optimal multi-level checkpointing", *IEEE Transactions
 on Computers* 66(7), 2017, for the two levels. The recursions are derived here.
 

@@ -2,7 +2,7 @@
 
 Sources: Young, *A First Order Approximation to the Optimum Checkpoint Interval* (Communications of the ACM 17(9),
 1974); Daly, *A Higher Order Estimate of the Optimum Checkpoint Interval for Restart Dumps* (Future Generation
-Computer Systems 22(3), 2006), section 2, for what a failure costs; Moody et al., *Design, Modeling, and
+Computer Systems 22(3), 2006), for what a failure costs; Moody et al., *Design, Modeling, and
 Evaluation of a Scalable Multi-level Checkpointing System* (SC 2010), for two levels.
 
 Theory of operation

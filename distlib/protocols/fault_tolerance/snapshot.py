@@ -1,7 +1,7 @@
 """A snapshot of a running system: what all nodes hold, and what is on its way, without stopping anybody.
 
 Source: Chandy and Lamport, *Distributed Snapshots: Determining Global States of Distributed Systems* (ACM Transactions
-on Computer Systems 3(1), 1985), section 3.1 for the rules, 3.3 for what a snapshot means.
+on Computer Systems 3(1), 1985), section 3.2 for the rules, section 4 for what a snapshot means.
 
 Theory of operation
 -------------------
@@ -182,8 +182,9 @@ class Branch(Node[Message, None]):
 
     def record(self, initiator: str) -> Step[Self]:
         """Record the own balance and send the markers, with nothing in between."""
-        node = replace(self, recorded=self.balance, initiator=initiator, open=frozenset(self.peers))
-        node = replace(node, channels=tuple((peer, ()) for peer in sorted(self.peers)))
+        node = replace(self, recorded=self.balance, initiator=initiator)
+        nothing_yet = tuple((peer, ()) for peer in sorted(self.peers))
+        node = replace(node, open=frozenset(self.peers), channels=nothing_yet)
         return node, tuple(Send(peer, Marker(initiator)) for peer in self.peers)
 
     def finish(self) -> Effects:
