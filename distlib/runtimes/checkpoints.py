@@ -12,7 +12,8 @@ tells, and the one before is used. That is right for a checkpoint and wrong for 
 older checkpoint is computed again, with the same result; a promise that was made after the older state is broken.
 
 Source: for the steps of a save see :mod:`distlib.runtimes.storage`; for the difference between state that can be
-computed again and state that was promised, Alagappan et al., *Protocol-Aware Recovery for Consensus-Based Storage* (FAST 2018).
+computed again and state that was promised, Alagappan et al., *Protocol-Aware Recovery for Consensus-Based Storage*
+(FAST 2018).
 
 Examples
 --------
