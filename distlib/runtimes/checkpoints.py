@@ -13,10 +13,18 @@ older checkpoint is computed again, with the same result; a promise that was mad
 
 Source: for the steps of a save see :mod:`distlib.runtimes.storage`; for the difference between state that can be
 computed again and state that was promised, Alagappan et al., *Protocol-Aware Recovery for Consensus-Based Storage*
-(FAST 2018).  Examples -------- >>> import tempfile >>> with tempfile.TemporaryDirectory() as folder: ...
-checkpoints = Checkpoints(folder) ...     before = checkpoints.load() ...     checkpoints.save(1, b"after one step")
-...     checkpoints.save(2, b"after two steps") ...     before, Checkpoints(folder).load() (None, (2, b'after two
-steps'))
+(FAST 2018).
+
+Examples
+--------
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     checkpoints = Checkpoints(folder)
+...     before = checkpoints.load()
+...     checkpoints.save(1, b"after one step")
+...     checkpoints.save(2, b"after two steps")
+...     before, Checkpoints(folder).load()
+(None, (2, b'after two steps'))
 """
 
 from __future__ import annotations
