@@ -19,7 +19,6 @@ from typing import Any
 from bs4 import BeautifulSoup
 from docutils import nodes
 from docutils.statemachine import StringList
-from ledger import notebooks_in_book, title_of
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
@@ -62,6 +61,8 @@ class Gathered(SphinxDirective):
 
     def notebooks(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the name and the content of each notebook in the book, on which the page depends from now on."""
+        from ledger import notebooks_in_book  # beside this file, where Sphinx looks and pytest does not
+
         docnames = notebooks_in_book(self.env)
         vars(self.env).setdefault("gathered_pages", {})[self.env.docname] = docnames
         for docname in docnames:
@@ -74,6 +75,8 @@ class FigureIndex(Gathered):
     """List every figure by chapter."""
 
     def run(self) -> list[nodes.Node]:
+        from ledger import title_of
+
         found: list[nodes.Node] = []
         for docname, notebook in self.notebooks():
             items = [self.item(docname, *figure) for figure in figures_of(notebook)]
@@ -99,6 +102,8 @@ class SymbolIndex(Gathered):
     """List every symbol by chapter, with its unit."""
 
     def run(self) -> list[nodes.Node]:
+        from ledger import title_of
+
         lines = ["| symbol | meaning | unit | chapter |", "|---|---|---|---|"]
         for docname, notebook in self.notebooks():
             link = f"{{doc}}`{title_of(notebook)} </{docname}>`"
@@ -112,6 +117,8 @@ def outdated_pages(
     app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
 ) -> Iterable[str]:
     """Return the pages that were made from other notebooks than those in the book now."""
+    from ledger import notebooks_in_book
+
     pages: dict[str, list[str]] = vars(env).setdefault("gathered_pages", {})
     return [page for page, seen in pages.items() if page in env.found_docs and seen != notebooks_in_book(env)]
 
